@@ -1,0 +1,185 @@
+"""
+What runs SQL: the port, and the values that pass through it.
+
+``duckdb`` is the embedded engine, ``trino`` the distributed one. An engine is given
+Trino SQL with Trino names and gives back Arrow record batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from fusion_magic.metadata import Entity
+
+
+@dataclass(frozen=True, slots=True)
+class EngineQuery:
+    """
+    One statement to run.
+
+    Attributes:
+        sql: Trino SQL with Trino names: a job's ``converted_query``.
+        job_id: The job's UUID as text; the engine's own records name it.
+        entities: What the names in the SQL stand for, by unquoted parts of the Trino name;
+            an engine without catalogs of its own (DuckDB) reads ``Entity.source``.
+        tags: More words for the engine's operator, like the notebook's name.
+        is_query: Whether it gives rows and writes nothing, so that it may be stopped or repeated freely.
+    """
+
+    sql: str
+    job_id: str
+    entities: Mapping[tuple[str, ...], Entity] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    is_query: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """
+    How far a running query is.
+
+    Attributes:
+        state: The engine's own word for it (QUEUED, PLANNING, RUNNING …).
+        fraction: Done, 0 to 1, or None where the engine does not know.
+        rows: Rows read so far.
+        size_bytes: Bytes read so far.
+        elapsed_s: Seconds since the engine took the query.
+        splits_done: Pieces of work done, and below how many there are; 0 where unknown.
+    """
+
+    state: str
+    fraction: float | None = None
+    rows: int = 0
+    size_bytes: int = 0
+    elapsed_s: float = 0.0
+    splits_done: int = 0
+    splits_total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """
+    What the engine would do: its plan as text, and its estimates, None where it has none.
+    """
+
+    text: str
+    rows: float | None = None
+    size_bytes: float | None = None
+
+
+class Execution(Protocol):
+    """
+    A statement that an engine runs. One thread iterates; ``progress`` and ``cancel`` are for any thread.
+    """
+
+    @property
+    def query_id(self) -> str | None:
+        """
+        The engine's id of the query, as soon as it is known.
+        """
+        ...
+
+    @property
+    def info_url(self) -> str | None:
+        """
+        The engine's page about the query, if it has one.
+        """
+        ...
+
+    @property
+    def update_type(self) -> str | None:
+        """
+        The kind of change (``INSERT``, ``CREATE TABLE``) for a statement that is not a query; known at the end.
+        """
+        ...
+
+    @property
+    def rows_changed(self) -> int | None:
+        """
+        Rows that the statement wrote or removed; known at the end, None for a query.
+        """
+        ...
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """
+        What the engine wants the user to know; known at the end.
+        """
+        ...
+
+    def schema(self) -> pa.Schema:
+        """
+        The result's columns; waits until the engine knows them. Column names may repeat.
+        """
+        ...
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """
+        The rows, once. Ends when the statement is complete, never short without an error.
+
+        Raises:
+            QueryFailed: The engine refused or gave up the statement.
+            QueryCanceled: It was stopped.
+            EngineUnavailable: The engine went away and did not come back.
+        """
+        ...
+
+    def progress(self) -> Progress:
+        """
+        How far it is, from what is known already: asks nobody.
+        """
+        ...
+
+    def cancel(self) -> None:
+        """
+        Stop it on the engine; a second call, or one after the end, does nothing.
+        """
+        ...
+
+
+class Engine(Protocol):
+    """
+    An engine, safe to use from several threads; it connects when it is first needed.
+    """
+
+    name: str
+
+    def catalogs(self) -> frozenset[str]:
+        """
+        The names of the catalogs that the engine has, lower case; cached.
+        """
+        ...
+
+    def execute(self, query: EngineQuery) -> Execution:
+        """
+        Hand the statement over. May return before the engine has looked at it.
+
+        Raises:
+            UnsupportedSql: This engine cannot run it in the same meaning; names the construct.
+        """
+        ...
+
+    def explain(self, query: EngineQuery) -> Plan:
+        """
+        The engine's plan and estimates, without running the statement.
+        """
+        ...
+
+    def describe(self, query_entities: Sequence[Entity]) -> Mapping[str, Mapping[str, str]]:
+        """
+        The columns of entities whose catalog entry has none: FQN to {column: Trino type}.
+
+        Best effort: an entity that cannot be read is left out.
+        """
+        ...
+
+    def close(self) -> None:
+        """
+        Let go of connections. Running statements are cancelled.
+        """
+        ...

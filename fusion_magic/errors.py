@@ -1,0 +1,293 @@
+"""
+Every exception of this package, split by who can act on it.
+
+    FusionError
+    ├── UsageError                 the author of the cell
+    │   ├── InvalidFqn             text that is no fully qualified name
+    │   ├── UnknownFqn             a name that nothing resolves
+    │   ├── AmbiguousFqn           two names that differ only in case
+    │   ├── InvalidSql             text that cannot be read as Trino SQL
+    │   ├── UnsupportedSql         Trino SQL that this engine cannot run in the same meaning
+    │   ├── InvalidArgument        an option of the magic, of a function or of the command line
+    │   ├── InvalidParameter       a query parameter that is missing or has no literal form
+    │   ├── InvalidCatalog         a mistake in catalog.yaml, with line and column
+    │   ├── InvalidSettings        a mistake in the configuration
+    │   ├── MissingExtra           an optional dependency that is not installed
+    │   ├── ResultTooLarge         more rows than `results.max_memory` holds
+    │   └── UnknownJob             no job has that id
+    ├── EngineError                the engine's operator, or the author of the query
+    │   ├── EngineUnavailable      the engine does not answer
+    │   ├── QueryFailed            the engine refused or gave up the query
+    │   └── QueryCanceled          somebody stopped the query
+    ├── MetadataError              the metadata server does not answer
+    └── StoreError                 the keeper of the job store
+        ├── StoreUnavailable       cannot be opened, read or written
+        ├── StoreTooNew            a newer program has migrated it
+        └── IllegalTransition      a job is not in the status that a change expects
+
+Messages name the value that was wrong; hints name the next step; the span lets a
+cell underline the place. No message holds a secret: URLs are written without their
+user information.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Span(NamedTuple):
+    """
+    A piece of a text, ``text[start:end]``, counted in characters from 0.
+    """
+
+    start: int
+    end: int
+
+    def shifted(self, by: int) -> Span:
+        """
+        The same piece in a text that has *by* more characters before it.
+        """
+        return Span(self.start + by, self.end + by)
+
+
+class FusionError(Exception):
+    """
+    Base of all errors of this package.
+
+    Args:
+        message: What was wrong, in one or two sentences, naming the value.
+
+        hint: What to do next, or None.
+
+        span: Where in the SQL text of the cell, or None.
+
+        query_id: The engine's id of the query, where there is one.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        span: Span | None = None,
+        query_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.span = span
+        self.query_id = query_id
+        self.sql: str | None = None
+        self.job_id: str | None = None
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> list[str]:
+        lines = [self.message]
+        if self.sql is not None and self.span is not None:
+            lines.extend(underline(self.sql, self.span))
+        if self.hint:
+            lines.append(f"Hint: {self.hint}")
+        if self.query_id:
+            lines.append(f"Query id: {self.query_id}")
+        return lines
+
+
+def underline(text: str, span: Span, *, max_width: int = 100) -> list[str]:
+    """
+    The line of *text* in which *span* starts, and carets under it.
+
+    Long lines are cut to *max_width* characters around the span, so that a query
+    written in one line of a megabyte still gives a short error.
+    """
+    start = min(max(span.start, 0), len(text))
+    line_start = text.rfind("\n", 0, start) + 1
+    line_end = text.find("\n", start)
+    line_end = len(text) if line_end < 0 else line_end
+    number = text.count("\n", 0, start) + 1
+    left = max(line_start, start - max_width // 2)
+    right = min(line_end, left + max_width)
+    shown = "".join(" " if c in "\t\r" else c for c in text[left:right])
+    width = max(1, min(span.end, right) - start)
+    prefix = f"line {number}: " + ("…" if left > line_start else "")
+    suffix = "…" if right < line_end else ""
+    return [f"{prefix}{shown}{suffix}", " " * (len(prefix) + start - left) + "^" * width]
+
+
+class UsageError(FusionError):
+    """
+    The author of the cell can mend it.
+    """
+
+
+class InvalidFqn(UsageError):
+    """
+    Text that is no fully qualified name.
+    """
+
+
+class UnknownFqn(UsageError):
+    """
+    A well-formed name that nothing resolves.
+    """
+
+    def __init__(
+        self, name: str, *, similar: tuple[str, ...] = (), span: Span | None = None
+    ) -> None:
+        super().__init__(
+            f"No table or file is known under the name {name}.",
+            hint=(
+                f"Did you mean {' or '.join(similar)}?"
+                if similar
+                else "`%fusion search TEXT` finds names; `%fusion catalogs` lists what is there."
+            ),
+            span=span,
+        )
+        self.name = name
+        self.similar = similar
+
+
+class AmbiguousFqn(UsageError):
+    """
+    A name that fits several others, which differ only in case.
+    """
+
+    def __init__(self, name: str, *, candidates: tuple[str, ...], span: Span | None = None) -> None:
+        super().__init__(
+            f"The name {name} fits {' and '.join(candidates)}, which differ only in case.",
+            hint="Write it exactly as one of them.",
+            span=span,
+        )
+        self.name = name
+        self.candidates = candidates
+
+
+class InvalidSql(UsageError):
+    """
+    Text that cannot be read as Trino SQL.
+    """
+
+
+class UnsupportedSql(UsageError):
+    """
+    Trino SQL that the configured engine cannot run in the same meaning.
+    """
+
+
+class InvalidArgument(UsageError):
+    """
+    An option or argument that cannot be used as it stands.
+    """
+
+
+class InvalidParameter(UsageError):
+    """
+    A query parameter that is missing, or a value that has no SQL literal.
+    """
+
+
+class InvalidCatalog(UsageError):
+    """
+    A mistake in a catalog file; the message names file, line and column.
+    """
+
+
+class InvalidSettings(UsageError):
+    """
+    A mistake in the configuration; the message names the key and where it was set.
+    """
+
+
+class MissingExtra(UsageError):
+    """
+    An optional dependency that is not installed.
+    """
+
+    def __init__(self, what: str, *, extra: str) -> None:
+        super().__init__(
+            f"{what} needs packages that are not installed.",
+            hint=f"pip install 'fusion-magic[{extra}]'",
+        )
+        self.extra = extra
+
+
+class ResultTooLarge(UsageError):
+    """
+    More rows than the memory set aside for one result holds.
+    """
+
+
+class UnknownJob(UsageError):
+    """
+    No job has that id.
+    """
+
+
+class EngineError(FusionError):
+    """
+    The engine could not do what was asked.
+    """
+
+
+class EngineUnavailable(EngineError):
+    """
+    The engine does not answer, or refuses the connection.
+    """
+
+
+class QueryFailed(EngineError):
+    """
+    The engine refused the query, or gave it up.
+
+    Args:
+        error_name: The engine's own name of the error (``DIVISION_BY_ZERO``), or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        span: Span | None = None,
+        query_id: str | None = None,
+        error_name: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, span=span, query_id=query_id)
+        self.error_name = error_name
+
+
+class QueryCanceled(EngineError):
+    """
+    Somebody stopped the query: the cell's interrupt, a cancel, or the engine's operator.
+    """
+
+
+class MetadataError(FusionError):
+    """
+    The metadata cannot be read for a reason outside the cell.
+    """
+
+
+class StoreError(FusionError):
+    """
+    The job store could not do what was asked.
+    """
+
+
+class StoreUnavailable(StoreError):
+    """
+    The job store cannot be opened, read or written; nothing was run.
+    """
+
+
+class StoreTooNew(StoreError):
+    """
+    A newer program has migrated the store; this one changes nothing in it.
+    """
+
+
+class IllegalTransition(StoreError):
+    """
+    A job is not in the status that a change expects.
+    """

@@ -1,0 +1,116 @@
+"""
+What is known of tables and files: the port, and the values that pass through it.
+
+``local`` reads a catalog file. The port is shaped for a REST API behind it: names are
+looked up in batches, searches come in pages, and ``version`` tells when a cached answer
+is stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+EntityKind = Literal["table", "view", "container"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """
+    One column, its type in Trino's words (``decimal(15,2)``), or None where nobody wrote it down.
+    """
+
+    name: str
+    type: str | None = None
+    description: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """
+    One table, view or container.
+
+    Attributes:
+        id: UUID text, stable for the name.
+        fqn: The FQN, quoted as OpenMetadata quotes it.
+        trino_parts: The unquoted parts of its Trino name, three of them as a rule.
+        source: What DuckDB reads, with relative paths made absolute; None where there is none.
+        deprecated: Why not to use it any more, or None.
+    """
+
+    id: str
+    fqn: str
+    kind: EntityKind
+    trino_parts: tuple[str, ...]
+    source: str | None = None
+    description: str | None = None
+    owners: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    deprecated: str | None = None
+    columns: tuple[Column, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EntityPage:
+    """
+    Some of the entities that were asked for; ``after`` asks for the next ones, None at the end.
+    """
+
+    entities: tuple[Entity, ...]
+    after: str | None = None
+
+
+class Metadata(Protocol):
+    """
+    A source of entities, safe to use from several threads.
+    """
+
+    def version(self) -> str:
+        """
+        A text that changes when any answer may have changed. Cheap; called for each cell.
+        """
+        ...
+
+    def find_by_fqn(self, fqns: Sequence[str]) -> Mapping[str, Entity]:
+        """
+        The entities with exactly these FQNs (canonical quoting), by FQN; unknown ones are left out.
+        """
+        ...
+
+    def find_ignoring_case(self, fqns: Sequence[str]) -> Mapping[str, tuple[Entity, ...]]:
+        """
+        All entities whose FQN differs from an asked one at most in case, by the asked FQN.
+        """
+        ...
+
+    def find_by_trino_name(self, names: Sequence[tuple[str, ...]]) -> Mapping[tuple[str, ...], Entity]:
+        """
+        The entities with these Trino names (unquoted parts, case ignored), by the asked name.
+        """
+        ...
+
+    def similar(self, fqn: str, *, limit: int = 3) -> tuple[str, ...]:
+        """
+        Up to *limit* FQNs that somebody who wrote *fqn* may have meant, best first.
+        """
+        ...
+
+    def search(self, text: str, *, limit: int = 20, after: str | None = None) -> EntityPage:
+        """
+        Entities whose name, description, columns, owners or tags hold the words of *text*, best first.
+        """
+        ...
+
+    def complete(self, prefix: str, *, limit: int = 100) -> tuple[str, ...]:
+        """
+        What can follow in an FQN that starts with *prefix*: the FQNs' texts up to the next dot.
+        """
+        ...
+
+    def services(self) -> Mapping[str, int]:
+        """
+        Each service's name (first part of the FQNs) and how many entities it has.
+        """
+        ...

