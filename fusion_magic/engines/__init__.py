@@ -149,6 +149,19 @@ class Engine(Protocol):
 
     name: str
 
+    @property
+    def default_schema(self) -> tuple[str, ...]:
+        """
+        Catalog and schema of a name that has neither; shorter where the engine has no such default.
+        """
+        ...
+
+    def has_table(self, trino_parts: tuple[str, ...]) -> bool:
+        """
+        Whether the engine itself has a table or view of that name (three unquoted parts).
+        """
+        ...
+
     def catalogs(self) -> frozenset[str]:
         """
         The names of the catalogs that the engine has, lower case; cached.

@@ -1,0 +1,388 @@
+"""
+Settings to a wired ``Fusion``: the one place that picks implementations.
+
+Each part is made when it is first needed, so that connecting costs nothing and a mistake in one
+setting shows where that part is used.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from fusion_magic.config import Settings, load_settings, without_secret
+from fusion_magic.errors import FusionError, InvalidSettings, UnknownFqn, UnknownJob
+
+if TYPE_CHECKING:
+    from fusion_magic.engines import Engine, Plan, Progress
+    from fusion_magic.jobs.names import Names
+    from fusion_magic.jobs.prepare import Parameters, Translation
+    from fusion_magic.metadata import Entity, Metadata
+    from fusion_magic.results import Result
+    from fusion_magic.store import ColumnEdge, Job, ModelRow, QueueRow, Store
+
+CATALOG_FILE = "catalog.yaml"
+
+
+def connect(profile: str | None = None, **settings: Any) -> Fusion:
+    """
+    A ``Fusion`` for these settings; nothing is opened yet.
+
+    Args:
+        profile: A ``[profiles.NAME]`` table of the configuration.
+
+        settings: ``engine_url``, ``store_url``, ``metadata_url``, ``data_dir`` …: they go before files and environment.
+
+    Raises:
+        InvalidSettings: A key, a value or a file of the configuration is wrong.
+    """
+    return Fusion(load_settings(profile, overrides=settings))
+
+
+class Fusion:
+    """
+    SQL over OpenMetadata's names, each statement a durable job. Safe to use from several threads.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._prefix: tuple[str, ...] = ()
+        self._said: set[str] = set()
+        self._lock = threading.RLock()
+
+    @cached_property
+    def store(self) -> Store:
+        """
+        The job store, opened.
+        """
+        with self._lock:
+            from fusion_magic.store.sql_store import open_store
+
+            return open_store(self.settings.store_url)
+
+    @cached_property
+    def metadata(self) -> Metadata:
+        """
+        Where names are looked up.
+        """
+        from fusion_magic.metadata.local import LocalMetadata, find_catalog
+
+        url = self.settings.metadata_url
+        if url.startswith(("http://", "https://")):
+            raise InvalidSettings(
+                f"metadata.url is {without_secret(url)}, but this version reads catalog files only.",
+                hint=f"Give the path of a {CATALOG_FILE}.",
+            )
+        path = Path(url).expanduser() if url else find_catalog(Path.cwd())
+        return LocalMetadata(path, cache_dir=self.settings.data_dir / "cache")
+
+    @cached_property
+    def engine(self) -> Engine:
+        """
+        What runs the SQL.
+        """
+        url = self.settings.engine_url
+        scheme = url.partition(":")[0]
+        if scheme == "duckdb":
+            from fusion_magic.engines.duckdb import DuckDBEngine
+
+            return DuckDBEngine(url)
+        if scheme in {"trino", "http", "https"}:
+            from fusion_magic.engines.trino import open_trino
+
+            return open_trino(self.settings)
+        raise InvalidSettings(
+            f"engine.url is {without_secret(url)}, which names no engine.",
+            hint="It starts with duckdb:// or trino://.",
+        )
+
+    def run(
+        self,
+        sql: str,
+        *,
+        params: Parameters | None = None,
+        refs: Mapping[str, str] | None = None,
+        name: str | None = None,
+        limit: int | None = None,
+        lineage: bool = True,
+        origin: str = "",
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> Result:
+        """
+        Run one statement as a job and wait for its rows.
+
+        Args:
+            sql: One statement of Trino's SQL, its tables by FQN.
+
+            params: Values for ``:name`` placeholders, or a function from name to value that raises ``KeyError``.
+
+            refs: Aliases for FQNs.
+
+            name: Kept for stored results.
+
+            limit: Most rows wanted.
+
+            lineage: Whether what OpenMetadata must learn is queued.
+
+            origin: The notebook or script, which counts as the target of a query's rows.
+
+            on_progress: Called in this thread about ten times a second while the engine works.
+
+        Raises:
+            FusionError: See ``fusion_magic.errors``; the job says FAILED with the same text.
+            KeyboardInterrupt: After the query was stopped on the engine; the job says CANCELED.
+        """
+        from fusion_magic.jobs.run import Outside, Request, run
+
+        if name is not None:
+            raise InvalidSettings("Results cannot be stored under a name yet.")
+        request = Request(
+            text=sql,
+            params=params,
+            limit=limit,
+            has_lineage=lineage,
+            origin=origin,
+            owner=self.settings.owner,
+            profile=self.settings.profile,
+        )
+        outside = Outside(
+            store=self.store, engine=self.engine, max_memory=self.settings.results_max_memory
+        )
+        result, translation = run(request, self._names(refs), outside, on_progress=on_progress)
+        if translation.prefix is not None:
+            self._prefix = translation.prefix
+        result.warnings = self._unsaid(result.warnings)
+        return result
+
+    def run_script(self, sql: str, **options: Any) -> Iterator[Result]:
+        """
+        Run each statement of *sql* as a job of its own, in order; the first failure stops the rest.
+
+        Takes the options of ``run``. Errors point into the whole text.
+        """
+        from fusion_magic.sql.statement import split_statements
+
+        try:
+            statements = split_statements(sql)
+        except FusionError as error:
+            # Text that cannot even be split is one job, so that it leaves a row like any other.
+            self.run(sql, **options)
+            raise error from None
+        for statement in statements:
+            try:
+                yield self.run(statement.text, **options)
+            except FusionError as error:
+                if error.sql == statement.text and error.span is not None:
+                    error.sql, error.span = sql, error.span.shifted(statement.start)
+                raise
+
+    def translate(self, sql: str, *, refs: Mapping[str, str] | None = None) -> Translation:
+        """
+        What ``run`` would send to the engine, and what it would record. Nothing is run and no job is written.
+        """
+        return self.prepare(sql, refs=refs)
+
+    def prepare(
+        self,
+        sql: str,
+        *,
+        params: Parameters | None = None,
+        refs: Mapping[str, str] | None = None,
+        limit: int | None = None,
+    ) -> Translation:
+        """
+        ``translate`` with parameters and a limit.
+        """
+        from fusion_magic.jobs.prepare import prepare
+
+        return prepare(sql, self._names(refs), params=params, limit=limit)
+
+    def explain(
+        self,
+        sql: str,
+        *,
+        params: Parameters | None = None,
+        refs: Mapping[str, str] | None = None,
+    ) -> Plan:
+        """
+        The engine's plan and its estimates; the statement is not run.
+        """
+        translation = self.prepare(sql, params=params, refs=refs)
+        try:
+            return self.engine.explain(translation.engine_query(""))
+        except FusionError as error:
+            raise translation.located(error) from error.__cause__
+
+    def jobs(
+        self,
+        *,
+        status: str | Sequence[str] | None = None,
+        owner: str | None = None,
+        text: str | None = None,
+        limit: int = 50,
+    ) -> list[Job]:
+        """
+        The newest jobs first.
+
+        Raises:
+            InvalidArgument: *status* is none of the six.
+        """
+        from fusion_magic.jobs.listing import job_filter
+
+        return list(self.store.list(job_filter(status, owner, text), limit=limit))
+
+    def job(self, job_id: str | UUID) -> Job:
+        """
+        The job with that id, or with the only id that starts so.
+
+        Raises:
+            UnknownJob: There is none, or there are several.
+        """
+        found = self.store.find_by_prefix(str(job_id).strip().lower())
+        if len(found) == 1:
+            return found[0]
+        if found:
+            ids = ", ".join(str(job.id)[:13] for job in found)
+            raise UnknownJob(f"Several jobs' ids start with {job_id}: {ids}.")
+        raise UnknownJob(f"There is no job {job_id}.", hint="`%fusion jobs` lists the newest.")
+
+    def models(self, job_id: str | UUID) -> list[ModelRow]:
+        """
+        The registered names of a job.
+        """
+        return list(self.store.models(self.job(job_id).id))
+
+    def queued(self, job_id: str | UUID | None = None) -> list[tuple[int, QueueRow]]:
+        """
+        What OpenMetadata has not been told yet, of one job or of all.
+        """
+        return list(self.store.queued(self.job(job_id).id if job_id else None))
+
+    def column_edges(self, job_id: str | UUID) -> list[ColumnEdge]:
+        """
+        The column lineage of a job.
+        """
+        return list(self.store.column_edges(self.job(job_id).id))
+
+    def search(self, text: str, *, limit: int = 20) -> tuple[Entity, ...]:
+        """
+        Tables and files that the words of *text* describe, best first.
+        """
+        return self.metadata.search(text, limit=limit).entities
+
+    def describe(self, fqn: str) -> Entity:
+        """
+        What is known of one table; its columns come from the engine where the metadata has none.
+
+        Raises:
+            UnknownFqn: Nothing has that name.
+        """
+        from fusion_magic.jobs.names import find_entity
+        from fusion_magic.jobs.prepare import with_columns
+
+        return with_columns([find_entity(self.metadata, fqn)], self.engine)[0]
+
+    def lineage(self, fqn: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """
+        The FQNs that *fqn* was made from, and those that were made from it, by finished jobs.
+        """
+        from fusion_magic.sql.fqn import parse_fqn
+
+        text = self._known_fqn(str(parse_fqn(fqn)))
+        edges = self.store.edges_of(text)
+        upstream = dict.fromkeys(source for _, source, target in edges if target == text)
+        downstream = dict.fromkeys(target for _, source, target in edges if source == text)
+        return tuple(upstream), tuple(downstream)
+
+    def recommend(self, fqn: str, *, limit: int = 10) -> list[tuple[str, int]]:
+        """
+        The FQNs that jobs name together with *fqn*, each with the number of those jobs, most first.
+        """
+        from fusion_magic.jobs.names import find_entity
+
+        return list(self.store.co_used(find_entity(self.metadata, fqn).fqn, limit=limit))
+
+    def catalogs(self) -> tuple[Mapping[str, int], frozenset[str]]:
+        """
+        The metadata's services with the number of their tables, and the engine's catalogs.
+        """
+        return self.metadata.services(), self.engine.catalogs()
+
+    def doctor(self) -> list[tuple[str, str, str]]:
+        """
+        Each configured part: its name, what it is, and ``ok`` or what is wrong with it.
+        """
+        from fusion_magic.jobs.listing import check_parts
+
+        return check_parts(
+            {
+                "settings": lambda: self.settings.profile or "no profile",
+                "store": lambda: (
+                    f"{without_secret(self.settings.store_url)}, "
+                    f"{'has' if self.store.list(limit=1) else 'no'} jobs"
+                ),
+                "metadata": lambda: f"{sum(self.metadata.services().values()):,} tables and files",
+                "engine": lambda: (
+                    f"{without_secret(self.settings.engine_url)}, "
+                    f"{len(self.engine.catalogs())} catalogs"
+                ),
+            }
+        )
+
+    def close(self) -> None:
+        """
+        Let go of the engine and the store; running statements are cancelled.
+        """
+        for part in ("engine", "store"):
+            opened = self.__dict__.pop(part, None)
+            if opened is not None:
+                opened.close()
+
+    def __enter__(self) -> Fusion:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _names(self, refs: Mapping[str, str] | None) -> Names:
+        from fusion_magic.jobs.names import Names
+
+        return Names(
+            metadata=self.metadata,
+            engine=self.engine,
+            refs=refs or {},
+            prefix=self._prefix,
+            find_made=self._find_made,
+        )
+
+    def _find_made(self, fqn: str) -> tuple[str, ...] | None:
+        from fusion_magic.metadata.trino_names import parse_trino_name
+
+        for job_id, _, target in self.store.edges_of(fqn):
+            if target == fqn:
+                for row in self.store.models(job_id):
+                    if row.fully_qualified_name == fqn:
+                        return parse_trino_name(row.trino_model_name)
+        return None
+
+    def _known_fqn(self, fqn: str) -> str:
+        from fusion_magic.jobs.names import find_entity
+
+        try:
+            return find_entity(self.metadata, fqn).fqn
+        except UnknownFqn:
+            if self.store.edges_of(fqn):
+                return fqn
+            raise
+
+    def _unsaid(self, warnings: tuple[str, ...]) -> tuple[str, ...]:
+        """
+        *warnings* without those about missing lineage that were said before.
+        """
+        fresh = tuple(w for w in warnings if "no lineage" not in w or w not in self._said)
+        self._said.update(warnings)
+        return fresh

@@ -1,0 +1,296 @@
+"""
+Settings: where they come from, in rising order of precedence.
+
+    defaults
+    fusion.toml, or [tool.fusion] in pyproject.toml     the user's config directory, then the nearest folder upwards
+    the profile that was chosen                         [profiles.NAME] in the same files
+    FUSION_* environment variables                      FUSION_ENGINE_URL is engine.url
+    keywords of connect()                               %config FusionMagics.x and a cell's options come this way
+
+This module is the only reader of the environment and of configuration files. A value that
+is a secret never shows in a repr; ``*_file`` keys name a file that holds the secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+import getpass
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from fusion_magic.errors import InvalidSettings
+
+GIBIBYTE = 1 << 30
+
+_SIZE_UNITS = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
+_SIZE_UNITS |= {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """
+    Everything that can be configured; each field's key has a dot where the field has its first underscore.
+
+    Attributes:
+        engine_url: ``duckdb://`` (in memory), ``duckdb:///file``, ``trino://user@host:port/catalog/schema``.
+        engine_password: For Basic authentication with Trino.
+        engine_token: A JWT for Trino.
+        engine_auth: ``basic``, ``jwt``, ``oauth2``, ``certificate``, ``kerberos``; chosen by what is set when empty.
+        engine_certificate: A client certificate's PEM file, ``engine_key`` its key's.
+        store_url: SQLAlchemy URL; SQLite in the data directory when empty.
+        metadata_url: A catalog file's path; the nearest ``catalog.yaml`` upwards when empty.
+        metadata_token: The metadata server's token.
+        results_url: Where results are stored.
+        results_max_memory: Most bytes that one result may take in memory.
+        data_dir: This program's folder for what it keeps.
+        profile: The profile that was chosen, empty for none.
+        owner: Who runs the jobs: the user's name here.
+    """
+
+    engine_url: str = "duckdb://"
+    engine_password: str | None = field(default=None, repr=False)
+    engine_token: str | None = field(default=None, repr=False)
+    engine_auth: str = ""
+    engine_certificate: str = ""
+    engine_key: str = ""
+    store_url: str = ""
+    metadata_url: str = ""
+    metadata_token: str | None = field(default=None, repr=False)
+    results_url: str = ""
+    results_max_memory: int = 2 * GIBIBYTE
+    data_dir: Path = Path()
+    profile: str = ""
+    owner: str = ""
+
+
+KEYS: Mapping[str, str] = {
+    f.name.replace("_", ".", 1) if f.name not in {"data_dir"} else f.name: f.name
+    for f in fields(Settings)
+    if f.name not in {"profile"}
+}
+SECRETS = ("engine_password", "engine_token", "metadata_token")
+
+
+def load_settings(
+    profile: str | None = None,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Settings:
+    """
+    Gather the settings from all their sources.
+
+    Args:
+        profile: Name of a ``[profiles.NAME]`` table; None takes ``FUSION_PROFILE``, else none.
+
+        overrides: Keywords of ``connect``; those that are None count as not given.
+
+        environment: Instead of ``os.environ``.
+
+        folder: Where the search for files starts, instead of the working directory.
+
+    Raises:
+        InvalidSettings: An unknown key or profile, a value of the wrong kind, a file that
+            cannot be read; the message says where it was set.
+    """
+    environment = os.environ if environment is None else environment
+    folder = Path.cwd() if folder is None else folder
+    profile = profile or environment.get("FUSION_PROFILE") or ""
+    values = _from_files(folder, profile)
+    values |= _from_environment(environment)
+    values |= _from_keywords(overrides or {})
+    return _build(values, profile)
+
+
+def _build(values: Mapping[str, tuple[Any, str]], profile: str) -> Settings:
+    chosen: dict[str, Any] = {"profile": profile}
+    for name, (value, where) in values.items():
+        if name.endswith("_file"):
+            chosen.setdefault(name.removesuffix("_file"), _read_secret(value, where))
+        else:
+            chosen[name] = _typed(name, value, where)
+    chosen.setdefault("data_dir", _default_data_dir())
+    chosen["owner"] = chosen.get("owner") or _user_name()
+    data_dir = chosen["data_dir"]
+    chosen["store_url"] = chosen.get("store_url") or f"sqlite:///{data_dir / 'fusion.db'}"
+    chosen["results_url"] = chosen.get("results_url") or str(data_dir / "results")
+    return Settings(**chosen)
+
+
+def _default_data_dir() -> Path:
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("fusion-magic", appauthor=False))
+
+
+def _user_name() -> str:
+    try:
+        return os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _typed(name: str, value: Any, where: str) -> Any:
+    if name == "data_dir":
+        return Path(value).expanduser().absolute()
+    if name == "results_max_memory":
+        return parse_size(value, where=where)
+    if not isinstance(value, (str, Path)):
+        raise InvalidSettings(f"{_key_of(name)} must be a text, not {value!r} ({where}).")
+    return str(value)
+
+
+def parse_size(value: object, *, where: str = "results.max_memory") -> int:
+    """
+    Bytes from a number of bytes or a text such as ``2 GiB`` or ``500MB``.
+
+    >>> parse_size("1.5 GiB")
+    1610612736
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", str(value))
+    unit = match and _SIZE_UNITS.get(match[2].upper())
+    if match is None or unit is None or isinstance(value, bool):
+        raise InvalidSettings(
+            f"{value!r} is no size in bytes ({where}).", hint="Write it like 2 GiB or 500 MB."
+        )
+    return int(float(match[1]) * unit)
+
+
+def _read_secret(path: object, where: str) -> str:
+    try:
+        return Path(str(path)).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = getattr(exc, "strerror", None) or "not UTF-8"
+        raise InvalidSettings(f"The file {path} cannot be read: {reason} ({where}).") from exc
+
+
+def _key_of(name: str) -> str:
+    return next((key for key, field_name in KEYS.items() if field_name == name), name)
+
+
+def _field_of(key: str, where: str) -> str:
+    secret_files = {f"{_key_of(name)}_file": f"{name}_file" for name in SECRETS}
+    known = {**KEYS, **secret_files}
+    if key in known:
+        return known[key]
+    close = difflib.get_close_matches(key, known, n=1)
+    raise InvalidSettings(
+        f"There is no setting {key} ({where}).",
+        hint=f"Did you mean {close[0]}?" if close else f"The settings are {', '.join(KEYS)}.",
+    )
+
+
+def _from_keywords(overrides: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+    names = {*KEYS.values(), *(f"{name}_file" for name in SECRETS)}
+    found = {}
+    for name, value in overrides.items():
+        if name not in names:
+            _field_of(name.replace("_", ".", 1), f"keyword {name}")
+        if value is not None:
+            found[name] = (value, f"keyword {name}")
+    return found
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
+    names = [*KEYS.values(), *(f"{name}_file" for name in SECRETS)]
+    variables = {name: f"FUSION_{name.upper()}" for name in names}
+    return {
+        name: (environment[variable], variable)
+        for name, variable in variables.items()
+        if environment.get(variable)
+    }
+
+
+def _from_files(folder: Path, profile: str) -> dict[str, tuple[Any, str]]:
+    found: dict[str, tuple[Any, str]] = {}
+    profiles: list[str] = []
+    chosen = False
+    for path in _files(folder):
+        table = _read_table(path)
+        own_profiles = table.pop("profiles", {})
+        if not isinstance(own_profiles, dict):
+            raise InvalidSettings(f"profiles must be tables ([profiles.NAME]), in {path}.")
+        found |= _flatten(table, path)
+        profiles += own_profiles
+        if profile in own_profiles:
+            chosen = True
+            found |= _flatten(own_profiles[profile], path)
+    if profile and not chosen:
+        known = ", ".join(profiles) or "none"
+        raise InvalidSettings(
+            f"There is no profile {profile!r}.",
+            hint=f"Known are: {known}. A profile is a table [profiles.NAME] in fusion.toml.",
+        )
+    return found
+
+
+def _files(folder: Path) -> list[Path]:
+    import platformdirs
+
+    user = Path(platformdirs.user_config_dir("fusion-magic", appauthor=False)) / "fusion.toml"
+    found = [user] if user.is_file() else []
+    for parent in (folder, *folder.parents):
+        own = parent / "fusion.toml"
+        if own.is_file():
+            return [*found, own]
+        project = parent / "pyproject.toml"
+        if project.is_file() and b"[tool.fusion" in project.read_bytes():
+            return [*found, project]
+    return found
+
+
+def _read_table(path: Path) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        raise InvalidSettings(f"{path} cannot be read: {exc}") from exc
+    if path.name == "pyproject.toml":
+        table = table.get("tool", {}).get("fusion", {})
+    return dict(table)
+
+
+def _flatten(table: Mapping[str, Any], path: Path) -> dict[str, tuple[Any, str]]:
+    found = {}
+    for key, value in table.items():
+        pairs = {f"{key}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {key: value}
+        for full, single in pairs.items():
+            name = _field_of(full, str(path))
+            if name in {"metadata_url", "data_dir"} or name.endswith("_file"):
+                single = _beside(path, single)
+            found[name] = (single, f"{full} in {path}")
+    return found
+
+
+def _beside(path: Path, value: Any) -> Any:
+    """
+    A relative path in a file means a place beside that file, wherever the notebook runs.
+    """
+    if not isinstance(value, str) or "://" in value:
+        return value
+    return str(path.parent / Path(value).expanduser())
+
+
+def without_secret(url: str) -> str:
+    """
+    *url* as it may be shown: the password in it, if any, is left out.
+
+    >>> without_secret("trino://ana:secret@host:8443/hive")
+    'trino://ana@host:8443/hive'
+    """
+    try:
+        parts = urlsplit(url)
+        if parts.password is None and "@" not in parts.netloc:
+            return url
+        host = parts.netloc.rpartition("@")[2]
+        user = f"{parts.username}@" if parts.username else ""
+        return parts._replace(netloc=f"{user}{host}").geturl()
+    except ValueError:
+        return "(a URL that cannot be read)"

@@ -1,0 +1,43 @@
+"""
+Questions about jobs and parts, as people ask them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from fusion_magic.errors import FusionError, InvalidArgument
+from fusion_magic.store import JobFilter, JobStatus
+
+
+def job_filter(
+    status: str | Sequence[str] | None, owner: str | None, text: str | None
+) -> JobFilter:
+    """
+    The filter for a list of jobs; statuses in any case.
+
+    Raises:
+        InvalidArgument: A status that does not exist.
+    """
+    wanted = [status] if isinstance(status, str) else list(status or ())
+    try:
+        statuses = frozenset(JobStatus(word.upper()) for word in wanted)
+    except ValueError:
+        raise InvalidArgument(
+            f"{', '.join(wanted)} is no status of a job.",
+            hint=f"The statuses are {', '.join(JobStatus)}.",
+        ) from None
+    return JobFilter(statuses=statuses, owner=owner, text=text)
+
+
+def check_parts(parts: Mapping[str, Callable[[], str]]) -> list[tuple[str, str, str]]:
+    """
+    Try each part: its name, what it says of itself, and ``ok`` or what is wrong and how to mend it.
+    """
+    found = []
+    for name, check in parts.items():
+        try:
+            found.append((name, check(), "ok"))
+        except FusionError as error:
+            found.append((name, "", str(error)))
+    return found

@@ -1,0 +1,291 @@
+"""
+One statement's text to what the engine can run: steps 4 to 6 of a cell's way.
+
+Nothing is run here and no job is written; ``Fusion.translate`` and ``--dry-run`` end here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
+
+from fusion_magic.engines import Engine, EngineQuery
+from fusion_magic.errors import FusionError, InvalidSql
+from fusion_magic.jobs.names import Names, Resolved, trino_schema
+from fusion_magic.metadata import Column, Entity
+from fusion_magic.sql.fqn import format_fqn
+from fusion_magic.sql.paging import Paging, find_paging, limit_to
+from fusion_magic.sql.parameters import Placeholder, find_placeholders, parameter_edits
+from fusion_magic.sql.references import Reference, find_long_names, find_references, find_use
+from fusion_magic.sql.statement import Statement, parse_statement
+from fusion_magic.sql.translation import (
+    Edit,
+    apply_edits,
+    format_trino_name,
+    name_edits,
+    shift_span,
+)
+from fusion_magic.store import ModelRow
+
+if TYPE_CHECKING:
+    from fusion_magic.sql.lineage import Lineage
+
+Parameters = Mapping[str, object] | Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """
+    What a statement's text alone tells. Kept for texts seen before, so that it must not change.
+    """
+
+    statement: Statement
+    references: tuple[Reference, ...]
+    paging: Paging
+    placeholders: tuple[Placeholder, ...]
+    use: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Translation:
+    """
+    A statement with its names resolved.
+
+    Attributes:
+        statement: The user's statement.
+        references: Where it names tables, and ``resolved`` what each stands for, in the same order.
+        converted_query: What the engine can run as it stands.
+        models: The FusionModel rows, one a name, in the order of the text.
+        limit: The outermost query's limit, in rows, or None; ``offset`` likewise.
+        edits: What was replaced, in places of the user's text.
+        prefix: For a USE statement, what it sets; else None.
+    """
+
+    statement: Statement
+    references: tuple[Reference, ...]
+    resolved: tuple[Resolved, ...]
+    converted_query: str
+    models: tuple[ModelRow, ...]
+    limit: int | None
+    offset: int | None
+    edits: tuple[Edit, ...]
+    prefix: tuple[str, ...] | None = None
+
+    @cached_property
+    def lineage(self) -> Lineage:
+        """
+        Sources, targets and column edges, by the names that the SQL wrote.
+        """
+        schema = tuple(
+            (written_name(reference), tuple((c.name, c.type or "") for c in resolved.entity.columns))
+            for reference, resolved in zip(self.references, self.resolved, strict=True)
+            if resolved.entity is not None and resolved.entity.columns
+        )
+        return _extract_lineage(self.statement.text, schema)
+
+    @property
+    def entities(self) -> dict[tuple[str, ...], Entity]:
+        """
+        The entities by the unquoted parts of their Trino names.
+        """
+        return {r.trino_parts: r.entity for r in self.resolved if r.entity is not None}
+
+    def engine_query(self, job_id: str, *, tags: tuple[str, ...] = ()) -> EngineQuery:
+        """
+        What the engine is given.
+        """
+        return EngineQuery(
+            sql=self.converted_query,
+            job_id=job_id,
+            entities=self.entities,
+            tags=tags,
+            is_query=self.statement.is_query,
+        )
+
+    def located(self, error: FusionError) -> FusionError:
+        """
+        *error*, which the engine raised, with its span moved from the converted query to the user's text.
+        """
+        if error.span is not None and error.sql is None:
+            error.span = shift_span(self.edits, error.span)
+            error.sql = self.statement.text
+        return error
+
+
+def written_name(reference: Reference) -> str:
+    """
+    The reference's name as lineage writes it: unquoted parts in lower case, joined by dots.
+    """
+    return ".".join(
+        part if quoted else part.lower()
+        for part, quoted in zip(reference.parts, reference.quoted, strict=True)
+    )
+
+
+@lru_cache(maxsize=256)
+def analyse(text: str) -> Analysis:
+    """
+    Read one statement.
+
+    Raises:
+        InvalidSql: It cannot be read, there is none, or there are several; carries the span.
+    """
+    statement = parse_statement(text)
+    references = find_references(statement)
+    if statement.kind == "UNKNOWN" and not references:
+        _refuse_long_names(statement)
+    return Analysis(
+        statement=statement,
+        references=references,
+        paging=find_paging(statement),
+        placeholders=find_placeholders(statement),
+        use=find_use(statement),
+    )
+
+
+@lru_cache(maxsize=256)
+def _extract_lineage(
+    text: str, schema: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+) -> Lineage:
+    from fusion_magic.sql.lineage import extract_lineage
+
+    return extract_lineage(text, schema={table: dict(columns) for table, columns in schema})
+
+
+def _refuse_long_names(statement: Statement) -> None:
+    for span in find_long_names(statement):
+        name = statement.text[span.start : span.end]
+        raise InvalidSql(
+            f"This statement is of a kind that is not known here, and it names {name}.",
+            hint="Names of more than three parts can be translated in the statements of Trino's reference only.",
+            span=span,
+        )
+
+
+def prepare(
+    text: str, names: Names, *, params: Parameters | None = None, limit: int | None = None
+) -> Translation:
+    """
+    Translate one statement.
+
+    Args:
+        text: The statement, with or without its semicolon.
+
+        names: What resolves its references.
+
+        params: Values for ``:name`` placeholders: a mapping, or a function that raises ``KeyError``
+            for a name that it does not have.
+
+        limit: Most rows that the outermost query may give, or None.
+
+    Raises:
+        UsageError: The text, a name or a parameter is wrong; ``sql`` and ``span`` say where.
+    """
+    try:
+        analysis = analyse(text)
+        if analysis.use is not None:
+            return _prepare_use(analysis, names)
+        return _prepare(analysis, names, params, limit)
+    except FusionError as error:
+        if error.sql is None:
+            error.sql = text
+        raise
+
+
+def _prepare(
+    analysis: Analysis, names: Names, params: Parameters | None, limit: int | None
+) -> Translation:
+    statement = analysis.statement
+    resolved = names.resolve(analysis.references)
+    paging = analysis.paging
+    if limit is not None:
+        paging = limit_to(statement, paging, limit)
+    edits = (
+        *name_edits(
+            analysis.references,
+            [r.trino_parts if r.is_rewritten else None for r in resolved],
+        ),
+        *paging.edits,
+        *_parameter_edits(analysis, params),
+    )
+    return Translation(
+        statement=statement,
+        references=analysis.references,
+        resolved=resolved,
+        converted_query=apply_edits(statement.text, edits),
+        models=_model_rows(resolved),
+        limit=paging.limit,
+        offset=paging.offset,
+        edits=tuple(edits),
+    )
+
+
+def _parameter_edits(analysis: Analysis, params: Parameters | None) -> tuple[Edit, ...]:
+    if not analysis.placeholders:
+        return ()
+    values: dict[str, object] = {}
+    for placeholder in analysis.placeholders:
+        try:
+            values[placeholder.name] = (
+                params(placeholder.name) if callable(params) else (params or {})[placeholder.name]
+            )
+        except KeyError:
+            continue
+    return parameter_edits(analysis.statement, values)
+
+
+def _model_rows(resolved: tuple[Resolved, ...]) -> tuple[ModelRow, ...]:
+    rows = (
+        ModelRow(
+            model_id_of_om=r.entity.id if r.entity else None,
+            fully_qualified_name=r.fqn,
+            trino_model_name=format_trino_name(r.trino_parts),
+        )
+        for r in resolved
+    )
+    return tuple(dict.fromkeys(rows))
+
+
+def _prepare_use(analysis: Analysis, names: Names) -> Translation:
+    """
+    USE sets a prefix here and sends nothing: names are completed before they are translated.
+    """
+    prefix = analysis.use or ()
+    schema = trino_schema(names.metadata, prefix) if len(prefix) > 2 else prefix
+    if schema is None:
+        raise InvalidSql(
+            f"No table is known under {format_fqn(prefix)}, or its tables lie in several schemas of Trino.",
+            hint="`%fusion catalogs` lists the services; `%fusion search TEXT` finds names.",
+        )
+    if len(prefix) == 2 and prefix[0].lower() not in names.engine.catalogs():
+        raise InvalidSql(
+            f"The engine has no catalog {prefix[0]}.",
+            hint=f"It has {', '.join(sorted(names.engine.catalogs())) or 'none'}.",
+        )
+    return Translation(
+        statement=analysis.statement,
+        references=(),
+        resolved=(),
+        converted_query=f"USE {format_trino_name(schema)}",
+        models=(),
+        limit=None,
+        offset=None,
+        edits=(),
+        prefix=prefix,
+    )
+
+
+def with_columns(entities: Sequence[Entity], engine: Engine) -> list[Entity]:
+    """
+    *entities*, those without columns completed with what the engine says of them, where it can.
+    """
+    bare = [entity for entity in entities if not entity.columns]
+    found = engine.describe(bare) if bare else {}
+    return [
+        replace(entity, columns=tuple(Column(n, t) for n, t in found[entity.fqn].items()))
+        if entity.fqn in found
+        else entity
+        for entity in entities
+    ]
