@@ -18,7 +18,7 @@ import getpass
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,7 +31,7 @@ _SIZE_UNITS = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "T
 _SIZE_UNITS |= {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Settings:
     """
     Everything that can be configured; each field's key has a dot where the field has its first underscore.
@@ -53,19 +53,27 @@ class Settings:
     """
 
     engine_url: str = "duckdb://"
-    engine_password: str | None = field(default=None, repr=False)
-    engine_token: str | None = field(default=None, repr=False)
+    engine_password: str | None = None
+    engine_token: str | None = None
     engine_auth: str = ""
     engine_certificate: str = ""
     engine_key: str = ""
     store_url: str = ""
     metadata_url: str = ""
-    metadata_token: str | None = field(default=None, repr=False)
+    metadata_token: str | None = None
     results_url: str = ""
     results_max_memory: int = 2 * GIBIBYTE
     data_dir: Path = Path()
     profile: str = ""
     owner: str = ""
+
+    def __repr__(self) -> str:
+        shown = ", ".join(
+            f"{f.name}={without_secret(str(getattr(self, f.name)))!r}"
+            for f in fields(self)
+            if f.name not in SECRETS
+        )
+        return f"Settings({shown})"
 
 
 KEYS: Mapping[str, str] = {

@@ -1,0 +1,154 @@
+"""
+Settings: precedence, and errors that say where the mistake is.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fusion_magic.config import Settings, load_settings, parse_size, without_secret
+from fusion_magic.errors import InvalidSettings
+
+
+@pytest.fixture(autouse=True)
+def _own_config_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
+def load(folder: Path, **environment: str) -> Settings:
+    return load_settings(environment=environment, folder=folder)
+
+
+def test_without_any_configuration_everything_is_embedded(tmp_path: Path) -> None:
+    settings = load(tmp_path, FUSION_DATA_DIR=str(tmp_path / "data"))
+
+    assert settings.engine_url == "duckdb://"
+    assert settings.store_url == f"sqlite:///{tmp_path}/data/fusion.db"
+    assert settings.results_url == f"{tmp_path}/data/results"
+
+
+def test_each_source_goes_before_the_ones_below_it(tmp_path: Path) -> None:
+    """
+    User's file < nearest file < its profile < environment < keyword.
+    """
+    user = tmp_path / "config" / "fusion-magic"
+    user.mkdir(parents=True)
+    (user / "fusion.toml").write_text('owner = "user"\n[engine]\nurl = "trino://user"\n')
+    project = tmp_path / "project"
+    (project / "deep").mkdir(parents=True)
+    (project / "fusion.toml").write_text(
+        '[engine]\nurl = "trino://file"\n[profiles.prod.engine]\nurl = "trino://profile"\n'
+    )
+
+    def url(profile: str | None = None, keyword: str | None = None, **environment: str) -> str:
+        return load_settings(
+            profile,
+            overrides={"engine_url": keyword},
+            environment=environment,
+            folder=project / "deep",
+        ).engine_url
+
+    assert load(tmp_path).engine_url == "trino://user"
+    assert url() == "trino://file"
+    assert load(project).owner == "user"
+    assert url("prod") == "trino://profile"
+    assert url("prod", FUSION_ENGINE_URL="trino://env") == "trino://env"
+    assert url("prod", "trino://kw", FUSION_ENGINE_URL="trino://env") == "trino://kw"
+
+
+def test_pyproject_serves_where_there_is_no_fusion_toml(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.fusion]\nstore.url = "sqlite:///x.db"\n')
+
+    assert load(tmp_path).store_url == "sqlite:///x.db"
+
+
+def test_a_relative_path_in_a_file_lies_beside_that_file(tmp_path: Path) -> None:
+    """
+    A notebook two folders down reads the same catalog.
+    """
+    (tmp_path / "fusion.toml").write_text('[metadata]\nurl = "meta/catalog.yaml"\n')
+    (tmp_path / "a").mkdir()
+
+    assert load(tmp_path / "a").metadata_url == str(tmp_path / "meta" / "catalog.yaml")
+
+
+def test_a_misspelt_key_is_named_with_its_place_and_a_suggestion(tmp_path: Path) -> None:
+    (tmp_path / "fusion.toml").write_text('[engine]\nurll = "x"\n')
+
+    with pytest.raises(InvalidSettings) as caught:
+        load(tmp_path)
+
+    assert "engine.urll" in caught.value.message
+    assert "fusion.toml" in caught.value.message
+    assert caught.value.hint == "Did you mean engine.url?"
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("[engine\n", "cannot be read"),
+        ("[engine]\nurl = 3\n", "engine.url must be a text"),
+        ('[results]\nmax_memory = "lots"\n', "no size in bytes"),
+        ("profiles = 3\n", "must be tables"),
+    ],
+)
+def test_a_mistake_in_a_file_is_a_clear_error(tmp_path: Path, text: str, part: str) -> None:
+    (tmp_path / "fusion.toml").write_text(text)
+
+    with pytest.raises(InvalidSettings, match=part):
+        load(tmp_path)
+
+
+def test_an_unknown_profile_names_the_known_ones(tmp_path: Path) -> None:
+    (tmp_path / "fusion.toml").write_text("[profiles.test]\n")
+
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings("prod", environment={}, folder=tmp_path)
+
+    assert "test" in str(caught.value.hint)
+
+
+def test_an_unknown_keyword_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match=r"engine\.ulr"):
+        load_settings(overrides={"engine_ulr": "x"}, environment={}, folder=tmp_path)
+
+
+def test_a_secret_comes_from_a_file_and_shows_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret\n")
+
+    settings = load(
+        tmp_path,
+        FUSION_ENGINE_TOKEN_FILE=str(tmp_path / "token"),
+        FUSION_STORE_URL="postgresql+psycopg://u:s3cret@host/db",
+    )
+
+    assert settings.engine_token == "s3cret"
+    assert "s3cret" not in repr(settings)
+
+
+def test_a_missing_secret_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match="nowhere"):
+        load(tmp_path, FUSION_ENGINE_TOKEN_FILE=str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("2 GiB", 2 << 30), ("500MB", 500_000_000), (10, 10), ("1.5kib", 1536)]
+)
+def test_sizes_are_read_with_their_units(text: object, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1 XB", True, "GiB"])
+def test_what_is_no_size_is_refused(text: object) -> None:
+    with pytest.raises(InvalidSettings):
+        parse_size(text)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["trino://ana:s3cret@host/x", "postgresql+psycopg://u:s3cret@h/db", "http://:s3cret@[bad"],
+)
+def test_a_password_is_never_shown(url: str) -> None:
+    assert "s3cret" not in without_secret(url)
