@@ -15,6 +15,9 @@ from fusion_magic.sql.fqn import format_fqn
 from fusion_magic.store import ColumnEdge, QueueRow
 
 NOTEBOOK_SERVICE = ("fusion", "notebooks")
+_MOVING_ROWS = frozenset(
+    {"SELECT", "INSERT", "MERGE", "UPDATE", "CREATE TABLE AS", "CREATE VIEW", "CREATE MATERIALIZED VIEW"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ def build_lineage(translation: Translation, *, origin: str) -> Lineage:
     """
     The lineage of *translation*'s statement, run in *origin*.
     """
+    if translation.statement.kind not in _MOVING_ROWS:
+        return Lineage()
     pairs = tuple(zip(translation.references, translation.resolved, strict=True))
     sources = tuple(dict.fromkeys(r.fqn for ref, r in pairs if ref.role == "source" and r.fqn))
     targets = {r.fqn: r.entity is not None for ref, r in pairs if ref.role == "target" and r.fqn}
@@ -50,7 +55,7 @@ def build_lineage(translation: Translation, *, origin: str) -> Lineage:
     missing = tuple(
         f"{format_fqn(parts)} has no FQN, so that no lineage is recorded for it." for parts in bare
     )
-    if not writes and translation.statement.is_query and sources:
+    if not writes and sources:
         targets = {notebook_fqn(origin): False}
     if not sources or not targets:
         return Lineage((*_ingestions(targets, sources),), (), missing)

