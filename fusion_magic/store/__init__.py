@@ -247,6 +247,12 @@ class Store(Protocol):
         """
         ...
 
+    def co_used(self, fqn: str, *, limit: int = 10) -> Sequence[tuple[str, int]]:
+        """
+        The FQNs that jobs name together with *fqn*, with the number of those jobs, most first.
+        """
+        ...
+
     def migrate(self) -> None:
         """
         Bring the schema to this program's version; does nothing where it is already there.

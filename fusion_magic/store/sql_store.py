@@ -1,0 +1,443 @@
+"""
+The job store in SQLite or PostgreSQL.
+
+Every change is one transaction and a compare-and-set: ``UPDATE … WHERE id = … AND status IN (…)``, and the
+number of rows tells whether it happened. SQLite runs in WAL mode; a writer takes the lock at BEGIN, so that two
+kernels wait for one another and never fail half-way.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, make_url
+
+from fusion_magic.errors import IllegalTransition, InvalidSettings, MissingExtra, StoreTooNew, StoreUnavailable
+from fusion_magic.store import (
+    ColumnEdge,
+    Job,
+    JobFilter,
+    JobStatus,
+    ModelRow,
+    NewJob,
+    Outcome,
+    QueueRow,
+)
+from fusion_magic.store.tables import (
+    column_lineage,
+    fusion_model,
+    job,
+    job_detail,
+    lineage_edge,
+    model_queue,
+)
+
+REVISION = "0001"  # of this program's schema: the newest file in migrations/versions
+LOCK_PATIENCE_MS = 30_000
+_OPEN = (JobStatus.INIT, JobStatus.QUEUED, JobStatus.RUNNING)
+
+
+def utc_now() -> datetime:
+    """
+    Now, aware, in UTC.
+    """
+    return datetime.now(UTC)
+
+
+def open_store(url: str) -> SqlStore:
+    """
+    The store at *url*, with its tables; an older schema is brought up to date.
+
+    Raises:
+        StoreUnavailable: It cannot be opened or written.
+        StoreTooNew: A newer program has migrated it; nothing was changed.
+        MissingExtra: The database's driver is not installed.
+    """
+    store = SqlStore(url)
+    store.migrate()
+    return store
+
+
+class SqlStore:
+    """
+    The port ``Store`` over SQLAlchemy.
+
+    Args:
+        url: SQLAlchemy's URL of an SQLite file or a PostgreSQL database.
+
+        clock: Gives the time, aware.
+    """
+
+    def __init__(self, url: str, *, clock: Callable[[], datetime] = utc_now) -> None:
+        try:
+            self._url = make_url(url)
+        except sa.exc.ArgumentError:
+            raise InvalidSettings(
+                "store.url is no database URL.",
+                hint="It looks like sqlite:///jobs.db or postgresql+psycopg://user@host/database.",
+            ) from None
+        self._clock = clock
+        self._engine = self._make_engine()
+
+    def create(self, new: NewJob) -> None:
+        """See ``Store.create``."""
+        now = self._clock()
+        with self._writing() as connection:
+            connection.execute(
+                sa.insert(job),
+                {
+                    "id": new.id,
+                    "status": JobStatus.INIT.value,
+                    "user_query": new.user_query,
+                    "created": now,
+                    "updated": now,
+                },
+            )
+            connection.execute(
+                sa.insert(job_detail),
+                {
+                    "job_id": new.id,
+                    "owner": new.owner,
+                    "origin": new.origin,
+                    "engine": new.engine,
+                    "profile": new.profile,
+                },
+            )
+
+    def queue(
+        self,
+        job_id: UUID,
+        *,
+        converted_query: str,
+        limit_: int | None,
+        offset_: int | None,
+        models: Sequence[ModelRow],
+    ) -> None:
+        """See ``Store.queue``."""
+        values = {"converted_query": converted_query, "limit_": limit_, "offset_": offset_}
+        with self._writing() as connection:
+            self._move(connection, job_id, (JobStatus.INIT,), JobStatus.QUEUED, values)
+            _insert(connection, fusion_model, job_id, models)
+
+    def start(self, job_id: UUID) -> None:
+        """See ``Store.start``."""
+        with self._writing() as connection:
+            now = self._move(connection, job_id, (JobStatus.QUEUED,), JobStatus.RUNNING, {})
+            _detail(connection, job_id, {"started": now})
+
+    def record_query_id(self, job_id: UUID, query_id: str) -> None:
+        """See ``Store.record_query_id``."""
+        is_running = sa.exists().where(job.c.id == job_id, job.c.status == JobStatus.RUNNING.value)
+        with self._writing() as connection:
+            connection.execute(
+                sa.update(job_detail)
+                .where(job_detail.c.job_id == job_id, is_running)
+                .values(query_id=query_id)
+            )
+
+    def finish(self, job_id: UUID, outcome: Outcome) -> None:
+        """See ``Store.finish``."""
+        values = {"result_name": outcome.result_name, "result_path": outcome.result_path}
+        with self._writing() as connection:
+            now = self._move(connection, job_id, (JobStatus.RUNNING,), JobStatus.FINISHED, values)
+            _detail(
+                connection,
+                job_id,
+                {
+                    "finished": now,
+                    "row_count": outcome.row_count,
+                    "size_bytes": outcome.size_bytes,
+                },
+            )
+            _insert(connection, model_queue, job_id, outcome.queue)
+            _insert(connection, column_lineage, job_id, outcome.column_edges)
+            edges = [
+                {"job_id": job_id, "source_fqn": row.from_fqn, "target_fqn": row.model_name_fqn}
+                for row in outcome.queue
+                if row.command == "LINEAGE"
+            ]
+            if edges:
+                connection.execute(sa.insert(lineage_edge), edges)
+
+    def fail(self, job_id: UUID, *, error: str, hint: str | None = None) -> None:
+        """See ``Store.fail``."""
+        with self._writing() as connection:
+            now = self._move(connection, job_id, _OPEN, JobStatus.FAILED, {})
+            _detail(connection, job_id, {"finished": now, "error": error, "hint": hint})
+
+    def cancel(self, job_id: UUID) -> None:
+        """See ``Store.cancel``."""
+        with self._writing() as connection:
+            now = self._move(connection, job_id, _OPEN, JobStatus.CANCELED, {})
+            _detail(connection, job_id, {"finished": now})
+
+    def find(self, job_id: UUID) -> Job | None:
+        """See ``Store.find``."""
+        rows = self._jobs(sa.select(job, *_DETAILS).where(job.c.id == job_id))
+        return rows[0] if rows else None
+
+    def find_by_prefix(self, text: str) -> Sequence[Job]:
+        """See ``Store.find_by_prefix``."""
+        start = text.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
+        as_text = sa.cast(job.c.id, sa.String)
+        return self._jobs(
+            sa.select(job, *_DETAILS).where(as_text.like(f"{start}%", escape="\\")).limit(10)
+        )
+
+    def list(self, where: JobFilter = JobFilter(), *, limit: int = 50) -> Sequence[Job]:  # noqa: B008 - frozen
+        """See ``Store.list``."""
+        query = sa.select(job, *_DETAILS).order_by(job.c.created.desc(), job.c.id).limit(limit)
+        if where.statuses:
+            query = query.where(job.c.status.in_([status.value for status in where.statuses]))
+        if where.owner is not None:
+            query = query.where(job_detail.c.owner == where.owner)
+        if where.text is not None:
+            query = query.where(job.c.user_query.icontains(where.text, autoescape=True))
+        return self._jobs(query)
+
+    def models(self, job_id: UUID) -> Sequence[ModelRow]:
+        """See ``Store.models``."""
+        query = sa.select(fusion_model).where(fusion_model.c.job_id == job_id)
+        return [
+            ModelRow(
+                model_id_of_om=row.model_id_of_om,
+                fully_qualified_name=row.fully_qualified_name,
+                trino_model_name=row.trino_model_name,
+            )
+            for row in self._read(query.order_by(fusion_model.c.id))
+        ]
+
+    def queued(
+        self, job_id: UUID | None = None, *, limit: int = 1000
+    ) -> Sequence[tuple[int, QueueRow]]:
+        """See ``Store.queued``."""
+        query = sa.select(model_queue).order_by(model_queue.c.id).limit(limit)
+        if job_id is not None:
+            query = query.where(model_queue.c.job_id == job_id)
+        return [
+            (
+                row.id,
+                QueueRow(
+                    model_name_fqn=row.model_name_fqn, from_fqn=row.from_fqn, command=row.command
+                ),
+            )
+            for row in self._read(query)
+        ]
+
+    def column_edges(self, job_id: UUID) -> Sequence[ColumnEdge]:
+        """See ``Store.column_edges``."""
+        query = sa.select(column_lineage).where(column_lineage.c.job_id == job_id)
+        return [
+            ColumnEdge(
+                source_fqn=row.source_fqn,
+                source_column=row.source_column,
+                target_fqn=row.target_fqn,
+                target_column=row.target_column,
+            )
+            for row in self._read(query.order_by(column_lineage.c.id))
+        ]
+
+    def edges_of(self, fqn: str) -> Sequence[tuple[UUID, str, str]]:
+        """See ``Store.edges_of``."""
+        touches = sa.or_(lineage_edge.c.source_fqn == fqn, lineage_edge.c.target_fqn == fqn)
+        query = sa.select(lineage_edge).where(touches).order_by(lineage_edge.c.id.desc())
+        return [(row.job_id, row.source_fqn, row.target_fqn) for row in self._read(query)]
+
+    def co_used(self, fqn: str, *, limit: int = 10) -> Sequence[tuple[str, int]]:
+        """See ``Store.co_used``."""
+        other = fusion_model.alias()
+        count = sa.func.count(fusion_model.c.job_id.distinct())
+        query = (
+            sa.select(other.c.fully_qualified_name, count)
+            .join(other, other.c.job_id == fusion_model.c.job_id)
+            .where(
+                fusion_model.c.fully_qualified_name == fqn, other.c.fully_qualified_name != fqn
+            )
+            .group_by(other.c.fully_qualified_name)
+            .order_by(count.desc(), other.c.fully_qualified_name)
+            .limit(limit)
+        )
+        return [(row[0], int(row[1])) for row in self._read(query)]
+
+    def migrate(self) -> None:
+        """See ``Store.migrate``."""
+        with self._translated():
+            self._make_folder()
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as reading:
+                revision = _revision(reading)
+            if revision == REVISION:
+                return
+            with self._writing() as connection:
+                self._upgrade(connection)
+
+    def close(self) -> None:
+        """See ``Store.close``."""
+        self._engine.dispose()
+
+    def _upgrade(self, connection: Connection) -> None:
+        from alembic import command
+        from alembic.config import Config
+        from alembic.script import ScriptDirectory
+        from alembic.util import CommandError
+
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7104832715)")
+        revision = _revision(connection)
+        if revision == REVISION:
+            return
+        config = Config()
+        config.set_main_option("script_location", "fusion_magic:store/migrations")
+        config.attributes["connection"] = connection
+        try:
+            if revision is not None:
+                ScriptDirectory.from_config(config).get_revision(revision)
+        except CommandError:
+            raise StoreTooNew(
+                f"The job store {self._shown()} was migrated by a newer version (schema {revision}).",
+                hint="pip install --upgrade fusion-magic",
+            ) from None
+        command.upgrade(config, "head")
+
+    def _make_engine(self) -> sa.Engine:
+        try:
+            if self._url.get_backend_name() != "sqlite":
+                return sa.create_engine(self._url, pool_pre_ping=True)
+            engine = sa.create_engine(
+                self._url, connect_args={"timeout": LOCK_PATIENCE_MS / 1000, "check_same_thread": False}
+            )
+        except ModuleNotFoundError as exc:
+            raise MissingExtra("This job store", extra="postgres") from exc
+        except sa.exc.ArgumentError as exc:
+            raise InvalidSettings(f"store.url names no database that is known: {exc}") from None
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+        return engine
+
+    def _make_folder(self) -> None:
+        database = self._url.database
+        if self._url.get_backend_name() == "sqlite" and database and database != ":memory:":
+            try:
+                Path(database).parent.mkdir(parents=True, exist_ok=True)
+            except OSError as exc:
+                raise StoreUnavailable(
+                    f"The folder of the job store {self._shown()} cannot be made: {exc.strerror}.",
+                    hint="Set data_dir (FUSION_DATA_DIR) to a folder that you can write.",
+                ) from exc
+
+    def _shown(self) -> str:
+        return self._url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.SQLAlchemyError as exc:
+            reason = str(getattr(exc, "orig", None) or exc).strip().splitlines()[0]
+            raise StoreUnavailable(
+                f"The job store {self._shown()} cannot be used: {reason}",
+                hint="Nothing was run. Is there space, and may you write there? `%fusion doctor` checks it.",
+            ) from exc
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._translated(), self._engine.begin() as connection:
+            yield connection
+
+    def _read(self, query: Any) -> Sequence[Any]:
+        with (
+            self._translated(),
+            self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+        ):
+            return connection.execute(query).all()
+
+    def _jobs(self, query: Any) -> list[Job]:
+        rows = self._read(query.join(job_detail, job_detail.c.job_id == job.c.id, isouter=True))
+        return [_job(row._mapping) for row in rows]
+
+    def _move(
+        self,
+        connection: Connection,
+        job_id: UUID,
+        before: Sequence[JobStatus],
+        after: JobStatus,
+        values: Mapping[str, object],
+    ) -> datetime:
+        """
+        Compare and set: change the status if it is one of *before*; return the time of the change.
+        """
+        now = self._clock()
+        statuses = [status.value for status in before]
+        done = connection.execute(
+            sa.update(job)
+            .where(job.c.id == job_id, job.c.status.in_(statuses))
+            .values(status=after.value, updated=sa.case((job.c.updated > now, job.c.updated), else_=now), **values)
+        )
+        if done.rowcount == 1:
+            return now
+        found = connection.execute(sa.select(job.c.status).where(job.c.id == job_id)).scalar()
+        raise IllegalTransition(
+            f"Job {job_id} is {found or 'unknown'}, so that it cannot become {after.value}."
+        )
+
+
+_DETAILS = [column for column in job_detail.c if column.name != "job_id"]
+
+
+def _insert(connection: Connection, table: sa.Table, job_id: UUID, rows: Sequence[Any]) -> None:
+    if rows:
+        names = [name for name in table.c.keys() if name not in {"id", "job_id"}]
+        connection.execute(
+            sa.insert(table),
+            [{"job_id": job_id, **{name: getattr(row, name) for name in names}} for row in rows],
+        )
+
+
+def _detail(connection: Connection, job_id: UUID, values: Mapping[str, object]) -> None:
+    connection.execute(sa.update(job_detail).where(job_detail.c.job_id == job_id).values(**values))
+
+
+def _job(row: Mapping[str, Any]) -> Job:
+    values = dict(row)
+    values["status"] = JobStatus(values["status"])
+    for name in ("owner", "origin", "engine", "profile"):
+        values[name] = values[name] or ""
+    return Job(**values)
+
+
+def _revision(connection: Connection) -> str | None:
+    """
+    The schema's revision, None for a database without our tables.
+    """
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # Transactions are begun by _begin_immediate; the driver must not begin its own.
+    connection.isolation_level = None
+    deadline = time.monotonic() + LOCK_PATIENCE_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            break
+        except connection.OperationalError as exc:
+            # Two kernels that make the file at once: the switch to WAL does not wait by itself.
+            if "locked" not in str(exc) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,134 @@
+"""
+The tables: three that other programs share, and our own beside them.
+
+UUIDs are PostgreSQL's ``uuid``, and on SQLite text with hyphens. Times are ``timestamp with time zone``, and on
+SQLite text in UTC. ``offset_`` and ``limit_`` are 64 bits wide, since LIMIT takes a bigint.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+
+class UuidText(sa.TypeDecorator[UUID]):
+    """
+    A UUID that a person can read in SQLite's file.
+    """
+
+    impl = sa.String(36)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Any) -> Any:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(postgresql.UUID(as_uuid=True))
+        return dialect.type_descriptor(sa.String(36))
+
+    def process_bind_param(self, value: UUID | None, dialect: Any) -> Any:
+        return value if value is None or dialect.name == "postgresql" else str(value)
+
+    def process_result_value(self, value: Any, dialect: Any) -> UUID | None:
+        return value if value is None or isinstance(value, UUID) else UUID(value)
+
+
+class UtcTime(sa.TypeDecorator[datetime]):
+    """
+    An aware time, stored in UTC.
+    """
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None or dialect.name == "postgresql":
+            return value
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = sa.MetaData()
+_LONG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+job = sa.Table(
+    "job",
+    metadata,
+    sa.Column("id", UuidText, primary_key=True),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("user_query", sa.Text, nullable=False),
+    sa.Column("converted_query", sa.Text),
+    sa.Column("offset_", sa.BigInteger),
+    sa.Column("limit_", sa.BigInteger),
+    sa.Column("created", UtcTime, nullable=False),
+    sa.Column("updated", UtcTime, nullable=False),
+    sa.Column("result_name", sa.Text),
+    sa.Column("result_path", sa.Text),
+    sa.Index("ix_job_created", "created"),
+)
+fusion_model = sa.Table(
+    "fusion_model",
+    metadata,
+    sa.Column("id", _LONG, primary_key=True, autoincrement=True),
+    sa.Column("job_id", UuidText, sa.ForeignKey("job.id"), nullable=False),
+    sa.Column("model_id_of_om", sa.Text),
+    sa.Column("fully_qualified_name", sa.Text),
+    sa.Column("trino_model_name", sa.Text, nullable=False),
+    sa.Index("ix_fusion_model_job_id", "job_id"),
+    sa.Index("ix_fusion_model_fully_qualified_name", "fully_qualified_name"),
+)
+model_queue = sa.Table(
+    "model_queue",
+    metadata,
+    sa.Column("id", _LONG, primary_key=True, autoincrement=True),
+    sa.Column("job_id", UuidText, sa.ForeignKey("job.id"), nullable=False),
+    sa.Column("model_name_fqn", sa.Text, nullable=False),
+    sa.Column("from_fqn", sa.Text),
+    sa.Column("command", sa.String(16), nullable=False),
+    sa.Index("ix_model_queue_job_id", "job_id"),
+    # A row that the scheduler removed must not give its id to a later one.
+    sqlite_autoincrement=True,
+)
+job_detail = sa.Table(
+    "job_detail",
+    metadata,
+    sa.Column("job_id", UuidText, sa.ForeignKey("job.id"), primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("engine", sa.Text, nullable=False),
+    sa.Column("profile", sa.Text, nullable=False),
+    sa.Column("query_id", sa.Text),
+    sa.Column("error", sa.Text),
+    sa.Column("hint", sa.Text),
+    sa.Column("started", UtcTime),
+    sa.Column("finished", UtcTime),
+    sa.Column("row_count", sa.BigInteger),
+    sa.Column("size_bytes", sa.BigInteger),
+)
+lineage_edge = sa.Table(
+    "lineage_edge",
+    metadata,
+    sa.Column("id", _LONG, primary_key=True, autoincrement=True),
+    sa.Column("job_id", UuidText, sa.ForeignKey("job.id"), nullable=False),
+    sa.Column("source_fqn", sa.Text, nullable=False),
+    sa.Column("target_fqn", sa.Text, nullable=False),
+    sa.Index("ix_lineage_edge_source_fqn", "source_fqn"),
+    sa.Index("ix_lineage_edge_target_fqn", "target_fqn"),
+)
+column_lineage = sa.Table(
+    "column_lineage",
+    metadata,
+    sa.Column("id", _LONG, primary_key=True, autoincrement=True),
+    sa.Column("job_id", UuidText, sa.ForeignKey("job.id"), nullable=False),
+    sa.Column("source_fqn", sa.Text, nullable=False),
+    sa.Column("source_column", sa.Text, nullable=False),
+    sa.Column("target_fqn", sa.Text, nullable=False),
+    sa.Column("target_column", sa.Text, nullable=False),
+    sa.Index("ix_column_lineage_job_id", "job_id"),
+)
