@@ -1,0 +1,303 @@
+"""
+A catalog file as metadata.
+
+The file is read when a name is first looked up, and again when it has changed. Its entities go into
+an SQLite index, in memory for a small catalog; a large one's index is kept in the cache directory, so that the
+next kernel does not read the YAML again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
+
+from fusion_magic.errors import InvalidCatalog
+from fusion_magic.metadata import Column, Entity, EntityPage
+from fusion_magic.sql.fqn import format_fqn, parse_fqn
+
+CATALOG_FILE = "catalog.yaml"
+CACHED_SIZE_BYTES = 1_000_000  # below it, reading the YAML is quicker than keeping an index
+CHECK_INTERVAL_S = 0.2
+_SCHEMA = """
+    CREATE TABLE entity (
+        id INTEGER PRIMARY KEY, fqn TEXT UNIQUE, folded TEXT, trino TEXT, last TEXT, service TEXT, body TEXT
+    );
+    CREATE INDEX entity_folded ON entity (folded);
+    CREATE INDEX entity_trino ON entity (trino);
+    CREATE INDEX entity_last ON entity (last);
+    CREATE VIRTUAL TABLE words USING fts5 (name, description, rest, tokenize = "unicode61 tokenchars ''", prefix = '2 3');
+"""
+
+
+def find_catalog(start: Path) -> Path | None:
+    """
+    The nearest ``catalog.yaml`` in *start* or a folder above it.
+    """
+    for folder in (start, *start.parents):
+        if (folder / CATALOG_FILE).is_file():
+            return folder / CATALOG_FILE
+    return None
+
+
+class LocalMetadata:
+    """
+    The port ``Metadata`` over one catalog file; without a file, an empty catalog.
+
+    Args:
+        path: The catalog file, or None.
+
+        cache_dir: Where a large catalog's index is kept; when it cannot be written, there is none.
+    """
+
+    def __init__(self, path: Path | None, *, cache_dir: Path) -> None:
+        self._path = path
+        self._cache_dir = cache_dir
+        self._lock = threading.RLock()
+        self._version = ""
+        self._checked_at = float("-inf")
+        self._index: sqlite3.Connection | None = None
+
+    def version(self) -> str:
+        """See ``Metadata.version``."""
+        if self._path is None:
+            return "empty"
+        try:
+            stat = self._path.stat()
+        except OSError as exc:
+            raise InvalidCatalog(
+                f"The catalog {self._path} cannot be read: {exc.strerror}.",
+                hint="metadata.url (FUSION_METADATA_URL) names it.",
+            ) from exc
+        return f"{stat.st_mtime_ns}-{stat.st_size}-{stat.st_ino}"
+
+    def find_by_fqn(self, fqns: Sequence[str]) -> Mapping[str, Entity]:
+        """See ``Metadata.find_by_fqn``."""
+        found = {}
+        for fqn in fqns:
+            for entity in self._entities("SELECT body FROM entity WHERE fqn = ?", fqn):
+                found[fqn] = entity
+        return found
+
+    def find_ignoring_case(self, fqns: Sequence[str]) -> Mapping[str, tuple[Entity, ...]]:
+        """See ``Metadata.find_ignoring_case``."""
+        query = "SELECT body FROM entity WHERE folded = ? ORDER BY fqn"
+        found = {fqn: tuple(self._entities(query, fqn.casefold())) for fqn in fqns}
+        return {fqn: entities for fqn, entities in found.items() if entities}
+
+    def find_by_trino_name(
+        self, names: Sequence[tuple[str, ...]]
+    ) -> Mapping[tuple[str, ...], Entity]:
+        """See ``Metadata.find_by_trino_name``."""
+        found = {}
+        for name in names:
+            key = _trino_key(name)
+            for entity in self._entities("SELECT body FROM entity WHERE trino = ?", key):
+                found[name] = entity
+        return found
+
+    def similar(self, fqn: str, *, limit: int = 3) -> tuple[str, ...]:
+        """See ``Metadata.similar``."""
+        from rapidfuzz import fuzz, process
+
+        wanted = fqn.casefold()
+        last = parse_fqn(fqn).parts[-1].casefold()
+        rows = self._rows("SELECT fqn, folded, last FROM entity")
+        by_last = process.extract(
+            last, [row[2] for row in rows], scorer=fuzz.ratio, limit=50, score_cutoff=60
+        )
+        whole = process.extract(
+            wanted, [row[1] for row in rows], scorer=fuzz.ratio, limit=20, score_cutoff=70
+        )
+        places = dict.fromkeys(place for _, _, place in (*by_last, *whole))
+        best = sorted(
+            places,
+            key=lambda place: (
+                -fuzz.ratio(last, rows[place][2]) - fuzz.ratio(wanted, rows[place][1]),
+                rows[place][0],
+            ),
+        )
+        return tuple(rows[place][0] for place in best[:limit])
+
+    def search(self, text: str, *, limit: int = 20, after: str | None = None) -> EntityPage:
+        """See ``Metadata.search``."""
+        words = _words(text)
+        skip = int(after) if after and after.isdigit() else 0
+        if not words:
+            return EntityPage(())
+        match = " ".join(f'"{word}"*' for word in words)
+        rows = self._rows(
+            "SELECT body FROM words JOIN entity ON entity.id = words.rowid WHERE words MATCH ? "
+            "ORDER BY bm25(words, 10, 3, 1), length(fqn), fqn LIMIT ? OFFSET ?",
+            match,
+            limit + 1,
+            skip,
+        )
+        entities = tuple(_decode(row[0]) for row in rows[:limit])
+        return EntityPage(entities, str(skip + limit) if len(rows) > limit else None)
+
+    def complete(self, prefix: str, *, limit: int = 100) -> tuple[str, ...]:
+        """See ``Metadata.complete``."""
+        start = prefix.casefold()
+        rows = self._rows(
+            "SELECT fqn FROM entity WHERE folded >= ? AND folded < ? ORDER BY folded LIMIT 20000",
+            start,
+            start + "\U0010ffff",
+        )
+        depth = _complete_parts(prefix)
+        found: dict[str, None] = {}
+        for (fqn,) in rows:
+            parts = parse_fqn(fqn).parts
+            more = "." if len(parts) > depth + 1 else ""
+            found[format_fqn(parts[: depth + 1]) + more] = None
+            if len(found) == limit:
+                break
+        return tuple(found)
+
+    def services(self) -> Mapping[str, int]:
+        """See ``Metadata.services``."""
+        return dict(
+            self._rows("SELECT service, count(*) FROM entity GROUP BY service ORDER BY service")
+        )
+
+    def _entities(self, query: str, *values: object) -> Iterable[Entity]:
+        return [_decode(row[0]) for row in self._rows(query, *values)]
+
+    def _rows(self, query: str, *values: object) -> list[tuple[str, ...]]:
+        with self._lock:
+            return self._current().execute(query, values).fetchall()
+
+    def _current(self) -> sqlite3.Connection:
+        """
+        The index of the file as it is now.
+        """
+        now = time.monotonic()
+        if self._index is not None and now - self._checked_at < CHECK_INTERVAL_S:
+            return self._index
+        version = self.version()
+        if self._index is None or version != self._version:
+            self._close()
+            self._index = self._open(version)
+            self._version = version
+        self._checked_at = now
+        return self._index
+
+    def _close(self) -> None:
+        if self._index is not None:
+            self._index.close()
+            self._index = None
+
+    def _open(self, version: str) -> sqlite3.Connection:
+        if self._path is None:
+            return _build(":memory:", [])
+        if self._path.stat().st_size < CACHED_SIZE_BYTES:
+            return _build(":memory:", self._read())
+        name = hashlib.sha256(f"1 {self._path.absolute()} {version}".encode()).hexdigest()[:32]
+        cached = self._cache_dir / f"catalog-{name}.db"
+        try:
+            if cached.is_file():
+                index = sqlite3.connect(cached, check_same_thread=False)
+                index.execute("SELECT count(*) FROM entity WHERE id = 1").fetchone()
+                return index
+        except sqlite3.DatabaseError:
+            cached.unlink(missing_ok=True)
+        return self._build_cached(cached)
+
+    def _build_cached(self, cached: Path) -> sqlite3.Connection:
+        entities = self._read()
+        aside = cached.with_suffix(f".{os.getpid()}")
+        try:
+            self._cache_dir.mkdir(parents=True, exist_ok=True)
+            _build(str(aside), entities).close()
+            aside.replace(cached)
+            return sqlite3.connect(cached, check_same_thread=False)
+        except (OSError, sqlite3.OperationalError):
+            # A folder that cannot be written costs time, not the answer.
+            return _build(":memory:", entities)
+        finally:
+            with contextlib.suppress(OSError):
+                aside.unlink(missing_ok=True)
+
+    def _read(self) -> list[Entity]:
+        from fusion_magic.metadata.catalog_file import read_catalog
+
+        return read_catalog(self._path) if self._path is not None else []
+
+
+def entity_id(fqn: str) -> str:
+    """
+    The id of an entity for which nobody wrote one: a UUID of version 5 of its FQN's URN.
+    """
+    return str(uuid5(NAMESPACE_URL, f"urn:openmetadata:{fqn}"))
+
+
+def _build(path: str, entities: Sequence[Entity]) -> sqlite3.Connection:
+    index = sqlite3.connect(path, check_same_thread=False)
+    index.executescript(_SCHEMA)
+    with index:
+        index.executemany(
+            "INSERT INTO entity VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    number,
+                    entity.fqn,
+                    entity.fqn.casefold(),
+                    _trino_key(entity.trino_parts),
+                    parse_fqn(entity.fqn).parts[-1].casefold(),
+                    parse_fqn(entity.fqn).parts[0],
+                    json.dumps(asdict(entity), separators=(",", ":")),
+                )
+                for number, entity in enumerate(entities, 1)
+            ),
+        )
+        index.executemany(
+            "INSERT INTO words (rowid, name, description, rest) VALUES (?, ?, ?, ?)",
+            ((n, *_searched(entity)) for n, entity in enumerate(entities, 1)),
+        )
+    return index
+
+
+def _searched(entity: Entity) -> tuple[str, str, str]:
+    columns = (f"{c.name} {c.description or ''} {' '.join(c.tags)}" for c in entity.columns)
+    rest = " ".join((*entity.owners, *entity.tags, *columns))
+    return (" ".join(_words(entity.fqn)), entity.description or "", " ".join(_words(rest)))
+
+
+def _words(text: str) -> list[str]:
+    return "".join(c if c.isalnum() else " " for c in text).split()
+
+
+def _trino_key(parts: Sequence[str]) -> str:
+    return "\0".join(part.lower() for part in parts)
+
+
+def _complete_parts(prefix: str) -> int:
+    """
+    How many parts of *prefix* are complete: those with a dot behind them.
+    """
+    depth = 0
+    is_quoted = False
+    for character in prefix:
+        if character == '"':
+            is_quoted = not is_quoted
+        elif character == "." and not is_quoted:
+            depth += 1
+    return depth
+
+
+def _decode(body: str) -> Entity:
+    values = json.loads(body)
+    columns = tuple(
+        Column(c["name"], c["type"], c["description"], tuple(c["tags"])) for c in values["columns"]
+    )
+    for name in ("trino_parts", "owners", "tags"):
+        values[name] = tuple(values[name])
+    return Entity(**{**values, "columns": columns})
