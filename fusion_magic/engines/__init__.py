@@ -27,6 +27,7 @@ class EngineQuery:
         job_id: The job's UUID as text; the engine's own records name it.
         entities: What the names in the SQL stand for, by unquoted parts of the Trino name;
             an engine without catalogs of its own (DuckDB) reads ``Entity.source``.
+        targets: The Trino names that the statement makes or writes.
         tags: More words for the engine's operator, like the notebook's name.
         is_query: Whether it gives rows and writes nothing, so that it may be stopped or repeated freely.
     """
@@ -34,6 +35,7 @@ class EngineQuery:
     sql: str
     job_id: str
     entities: Mapping[tuple[str, ...], Entity] = field(default_factory=dict)
+    targets: tuple[tuple[str, ...], ...] = ()
     tags: tuple[str, ...] = ()
     is_query: bool = True
 

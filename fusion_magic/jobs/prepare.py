@@ -100,6 +100,11 @@ class Translation:
             sql=self.converted_query,
             job_id=job_id,
             entities=self.entities,
+            targets=tuple(
+                resolved.trino_parts
+                for reference, resolved in zip(self.references, self.resolved, strict=True)
+                if reference.role != "source"
+            ),
             tags=tags,
             is_query=self.statement.is_query,
         )

@@ -1,0 +1,436 @@
+"""
+The embedded engine: DuckDB, given Trino's SQL.
+
+Each catalog of a Trino name is an attached database of its own, in memory, and each entity a view in it over
+what the catalog file calls its source. So every form in which SQL may name a table or its columns works
+as it stands, and CREATE TABLE beside an entity makes a table that lives as long as the engine.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+import duckdb
+
+from fusion_magic.engines import EngineQuery, Plan, Progress
+from fusion_magic.errors import (
+    EngineUnavailable,
+    InvalidSettings,
+    QueryCanceled,
+    QueryFailed,
+    UnsupportedSql,
+)
+from fusion_magic.metadata import Entity
+from fusion_magic.sql.duckdb_dialect import PREPARATION, to_duckdb
+from fusion_magic.sql.translation import quote
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BATCH_ROWS = 100_000
+_INTERNAL = frozenset({"system", "temp"})
+_READERS = {
+    ".parquet": "read_parquet",
+    ".pq": "read_parquet",
+    ".csv": "read_csv",
+    ".tsv": "read_csv",
+    ".json": "read_json",
+    ".jsonl": "read_json",
+    ".ndjson": "read_json",
+}
+_UPDATES = ("INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "DROP", "ALTER", "TRUNCATE")
+_TRINO_TYPES = {
+    "HUGEINT": "bigint",
+    "FLOAT": "real",
+    "TIMESTAMP": "timestamp(6)",
+    "TIMESTAMP WITH TIME ZONE": "timestamp(6) with time zone",
+    "TIME": "time(6)",
+    "BLOB": "varbinary",
+}
+
+
+class DuckDBEngine:
+    """
+    The port ``Engine`` over one DuckDB database.
+
+    Args:
+        url: ``duckdb://`` for one in memory, ``duckdb:///path`` for a file.
+    """
+
+    name = "duckdb"
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.netloc:
+            raise InvalidSettings(
+                f"engine.url {url} names a host.", hint="A file has three slashes: duckdb:///file.duckdb"
+            )
+        self._path = unquote(parts.path.removeprefix("/")) or ":memory:"
+        if self._path.startswith("/") is False and parts.path.startswith("//"):
+            self._path = "/" + self._path
+        self._lock = threading.RLock()
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._views: dict[tuple[str, ...], tuple[str | None, object]] = {}
+
+    @property
+    def default_schema(self) -> tuple[str, ...]:
+        """See ``Engine.default_schema``."""
+        return ("memory" if self._path == ":memory:" else Path(self._path).stem, "main")
+
+    def has_table(self, trino_parts: tuple[str, ...]) -> bool:
+        """See ``Engine.has_table``."""
+        found = self._connect().execute(
+            "SELECT 1 FROM information_schema.tables WHERE lower(table_catalog) = ? "
+            "AND lower(table_schema) = ? AND lower(table_name) = ?",
+            [part.lower() for part in trino_parts],
+        )
+        return found.fetchone() is not None
+
+    def catalogs(self) -> frozenset[str]:
+        """See ``Engine.catalogs``."""
+        rows = self._connect().execute("SELECT database_name FROM duckdb_databases()").fetchall()
+        return frozenset(row[0].lower() for row in rows) - _INTERNAL
+
+    def execute(self, query: EngineQuery) -> DuckDBExecution:
+        """See ``Engine.execute``."""
+        sql = _show(query.sql) or to_duckdb(query.sql)
+        cursor = self._connect()
+        for parts, entity in query.entities.items():
+            self._make_view(cursor, parts, entity)
+        self._make_schemas(cursor, query)
+        return DuckDBExecution(cursor, sql, query.sql)
+
+    def explain(self, query: EngineQuery) -> Plan:
+        """See ``Engine.explain``."""
+        cursor = self._connect()
+        for parts, entity in query.entities.items():
+            self._make_view(cursor, parts, entity)
+        rows = _run(cursor, f"EXPLAIN {to_duckdb(query.sql)}").fetchall()
+        return Plan("\n".join(row[1] for row in rows))
+
+    def describe(self, query_entities: Sequence[Entity]) -> Mapping[str, Mapping[str, str]]:
+        """See ``Engine.describe``."""
+        found = {}
+        for entity in query_entities:
+            cursor = self._connect()
+            try:
+                self._make_view(cursor, entity.trino_parts, entity)
+                rows = _run(cursor, f"DESCRIBE {_name(entity.trino_parts)}").fetchall()
+            except (QueryFailed, EngineUnavailable, UnsupportedSql):
+                continue
+            found[entity.fqn] = {row[0]: trino_type(row[1]) for row in rows}
+        return found
+
+    def close(self) -> None:
+        """See ``Engine.close``."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.interrupt()
+                self._connection.close()
+                self._connection = None
+                self._views.clear()
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        """
+        A cursor of its own for whoever asks: cursors of one connection run side by side.
+        """
+        with self._lock:
+            if self._connection is None:
+                try:
+                    connection = duckdb.connect(self._path)
+                except duckdb.Error as exc:
+                    raise EngineUnavailable(
+                        f"The DuckDB file {self._path} cannot be opened: {_message(exc)}",
+                        hint="Another program may have it open: DuckDB has one writer a file.",
+                    ) from exc
+                for statement in PREPARATION:
+                    connection.execute(statement)
+                self._connection = connection
+            return self._connection.cursor()
+
+    def _make_view(
+        self, cursor: duckdb.DuckDBPyConnection, parts: tuple[str, ...], entity: Entity
+    ) -> None:
+        wanted = (entity.source, entity.columns)
+        if entity.source is None or self._views.get(parts) == wanted:
+            return
+        with self._lock:
+            self._make_schema(cursor, parts)
+            relation = self._relation(cursor, entity)
+            _run(cursor, f"CREATE OR REPLACE VIEW {_name(parts)} AS SELECT * FROM {relation}")
+            self._views[parts] = wanted
+
+    def _make_schemas(self, cursor: duckdb.DuckDBPyConnection, query: EngineQuery) -> None:
+        """
+        The catalog and schema of what the statement makes; DuckDB asks for both beforehand.
+        """
+        for parts in query.targets:
+            if parts not in query.entities or query.entities[parts].source is None:
+                with self._lock:
+                    self._make_schema(cursor, parts)
+
+    def _make_schema(self, cursor: duckdb.DuckDBPyConnection, parts: tuple[str, ...]) -> None:
+        if parts[0].lower() in _INTERNAL:
+            raise UnsupportedSql(f"DuckDB keeps the catalog {parts[0]} for itself.")
+        if parts[0].lower() not in self.catalogs():
+            _run(cursor, f"ATTACH ':memory:' AS {quote(parts[0])}")
+        _run(cursor, f"CREATE SCHEMA IF NOT EXISTS {_name(parts[:2])}")
+
+    def _relation(self, cursor: duckdb.DuckDBPyConnection, entity: Entity) -> str:
+        """
+        What the entity's rows are read from, as it stands behind FROM.
+        """
+        source = entity.source or ""
+        scheme, _, rest = source.partition(":")
+        if scheme in {"duckdb", "sqlite"} and "://" not in source:
+            path, _, table = rest.partition("#")
+            if scheme == "sqlite":
+                return self._copy_sqlite(cursor, entity, path, table)
+            return self._attach(cursor, path, table)
+        return _file_relation(entity, source)
+
+    def _attach(self, cursor: duckdb.DuckDBPyConnection, path: str, table: str) -> str:
+        alias = f"file {path}"
+        if alias.lower() not in self.catalogs():
+            _run(cursor, f"ATTACH {_literal(path)} AS {quote(alias)} (READ_ONLY)")
+        schema, _, name = table.rpartition(".")
+        return _name((alias, schema or "main", name))
+
+    def _copy_sqlite(
+        self, cursor: duckdb.DuckDBPyConnection, entity: Entity, path: str, table: str
+    ) -> str:
+        import sqlite3
+        from contextlib import closing
+
+        import pyarrow as pa
+
+        name = (entity.trino_parts[0], entity.trino_parts[1], f"rows of {entity.trino_parts[2]}")
+        try:
+            with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as source:
+                rows = source.execute(f"SELECT * FROM {quote(table)}")
+                names = [column[0] for column in rows.description]
+                columns = list(zip(*rows.fetchall(), strict=True)) or [()] * len(names)
+        except sqlite3.Error as exc:
+            raise QueryFailed(f"The table {table} of {path} cannot be read: {exc}.") from exc
+        arrays = [pa.array(column) for column in columns]
+        cursor.register("fusion_sqlite_rows", pa.Table.from_arrays(arrays, names=names))
+        _run(cursor, f"CREATE OR REPLACE TABLE {_name(name)} AS FROM fusion_sqlite_rows")
+        cursor.unregister("fusion_sqlite_rows")
+        return _name(name)
+
+
+class DuckDBExecution:
+    """
+    The port ``Execution``: one statement on one cursor.
+    """
+
+    query_id = None
+    info_url = None
+    warnings: tuple[str, ...] = ()
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, sql: str, trino_sql: str) -> None:
+        self._cursor = cursor
+        self._sql = sql
+        words = trino_sql.split(None, 2)
+        word = words[0].upper() if words else ""
+        is_update = word in _UPDATES
+        self.update_type = " ".join(w.upper() for w in words[: 2 if word in {"CREATE", "DROP"} else 1]) if is_update else None
+        self.rows_changed: int | None = None
+        self._schema: pa.Schema | None = None
+        self._batches: list[pa.RecordBatch] = []
+        self._started = time.monotonic()
+        self._is_cancelled = False
+        self._is_done = False
+
+    def schema(self) -> pa.Schema:
+        """See ``Execution.schema``."""
+        if self._schema is None:
+            self._batches = list(self._run())
+        assert self._schema is not None  # noqa: S101 - _run sets it
+        return self._schema
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """See ``Execution.batches``."""
+        if self._schema is not None:
+            yield from self._batches
+            return
+        yield from self._run()
+
+    def progress(self) -> Progress:
+        """See ``Execution.progress``."""
+        done = self._cursor.query_progress()
+        return Progress(
+            state="FINISHED" if self._is_done else "RUNNING",
+            fraction=done / 100 if done > 0 else None,
+            elapsed_s=time.monotonic() - self._started,
+        )
+
+    def cancel(self) -> None:
+        """See ``Execution.cancel``."""
+        if not self._is_done:
+            self._is_cancelled = True
+            self._cursor.interrupt()
+
+    def _run(self) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        try:
+            if self._is_cancelled:
+                raise QueryCanceled("The query was canceled.")
+            cursor = _run(self._cursor, self._sql)
+            types = [str(column[1]) for column in cursor.description or ()]
+            if self.update_type is not None:
+                self._count_changes(cursor)
+                self._schema = pa.schema([])
+                return
+            reader = cursor.to_arrow_reader(BATCH_ROWS)
+            self._schema = _trino_schema(reader.schema, types)
+            for batch in reader:
+                yield _as_trino(batch, self._schema)
+        except duckdb.Error as exc:
+            raise _translate(exc) from exc
+        except QueryFailed as exc:
+            if self._is_cancelled:
+                raise QueryCanceled("The query was canceled.") from exc
+            raise
+        finally:
+            self._is_done = True
+
+    def _count_changes(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        row = cursor.fetchone() if cursor.description else None
+        if row is not None and isinstance(row[0], int):
+            self.rows_changed = row[0]
+
+
+def _run(cursor: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyConnection:
+    try:
+        return cursor.execute(sql)
+    except duckdb.Error as exc:
+        raise _translate(exc) from exc
+
+
+def _translate(exc: duckdb.Error) -> QueryFailed | QueryCanceled:
+    if isinstance(exc, duckdb.InterruptException):
+        return QueryCanceled("The query was canceled.")
+    return QueryFailed(_message(exc), error_name=type(exc).__name__)
+
+
+def _message(exc: BaseException) -> str:
+    """
+    DuckDB's message without its own copy of the SQL, which is not the user's.
+    """
+    text = str(exc).partition("\nLINE ")[0].partition("\n\nLINE ")[0].strip()
+    return text.removeprefix("Invalid Input Error: ")
+
+
+def _name(parts: Sequence[str]) -> str:
+    return ".".join(quote(part) for part in parts)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _file_relation(entity: Entity, source: str) -> str:
+    path, suffix = source, Path(source).suffix.lower()
+    if "://" not in source and Path(source).is_dir():
+        files = sorted(p for p in Path(source).rglob("*") if p.suffix.lower() in _READERS)
+        if not files:
+            raise QueryFailed(f"{entity.fqn}: the folder {source} has no Parquet, CSV or JSON file.")
+        suffix = files[0].suffix.lower()
+        path = f"{source}/**/*{files[0].suffix}"
+    reader = _READERS.get(suffix)
+    if reader is None:
+        raise QueryFailed(
+            f"{entity.fqn}: {source} is no Parquet, CSV or JSON file.",
+            hint=f"Known endings are {', '.join(_READERS)}.",
+        )
+    if reader == "read_csv":
+        return f"read_csv({_literal(path)}{_csv_types(entity)})"
+    return f"{reader}({_literal(path)})"
+
+
+def _csv_types(entity: Entity) -> str:
+    """
+    The catalog's types go before what DuckDB would guess: a zip code is no number.
+    """
+    typed = [(c.name, _duckdb_type(c.type)) for c in entity.columns if c.type]
+    if not typed:
+        return ""
+    pairs = ", ".join(f"{_literal(name)}: {_literal(kind)}" for name, kind in typed)
+    return f", types = {{{pairs}}}"
+
+
+def _duckdb_type(trino: str) -> str:
+    from sqlglot import exp
+
+    return exp.DataType.build(trino, dialect="trino").sql(dialect="duckdb")
+
+
+def trino_type(duckdb_type: str) -> str:
+    """
+    DuckDB's type in Trino's words, as far as it has a word of its own.
+
+    >>> trino_type("DECIMAL(15,2)"), trino_type("BIGINT[]")
+    ('decimal(15,2)', 'array(bigint)')
+    """
+    if duckdb_type.endswith("[]"):
+        return f"array({trino_type(duckdb_type[:-2])})"
+    return _TRINO_TYPES.get(duckdb_type, duckdb_type.lower())
+
+
+def _trino_schema(schema: pa.Schema, types: Sequence[str]) -> pa.Schema:
+    import pyarrow as pa
+
+    fields = []
+    for field, kind in zip(schema, types, strict=True):
+        arrow = pa.int64() if kind == "HUGEINT" else field.type
+        fields.append(pa.field(field.name, arrow, metadata={"trino_type": trino_type(kind)}))
+    return pa.schema(fields)
+
+
+def _as_trino(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    try:
+        arrays = [a if a.type == f.type else a.cast(f.type) for a, f in zip(batch.columns, schema, strict=True)]
+    except pa.ArrowInvalid as exc:
+        raise QueryFailed("A sum does not fit a bigint.", error_name="NUMERIC_VALUE_OUT_OF_RANGE") from exc
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _show(sql: str) -> str | None:
+    """
+    SHOW and DESCRIBE, which sqlglot does not read, by DuckDB's information schema; None for the rest.
+    """
+    from fusion_magic.sql.references import find_references
+    from fusion_magic.sql.statement import parse_statement
+
+    words = sql.split(None, 1)
+    if not words or words[0].upper() not in {"SHOW", "DESCRIBE", "DESC"}:
+        return None
+    statement = parse_statement(sql)
+    if statement.kind in {"DESCRIBE", "SHOW COLUMNS"}:
+        reference = find_references(statement)[0]
+        return (
+            'SELECT column_name AS "Column", lower(column_type) AS "Type" '
+            f"FROM (DESCRIBE {_name(reference.parts)})"
+        )
+    if statement.kind == "SHOW CATALOGS":
+        return (
+            'SELECT database_name AS "Catalog" FROM duckdb_databases() '
+            "WHERE NOT internal AND NOT starts_with(database_name, 'file ') ORDER BY 1"
+        )
+    if statement.kind == "SHOW TABLES" and len(statement.tokens) > 3:
+        parts = [word.strip('"').lower() for word in statement.tokens.words[3::2]]
+        if len(parts) == 2:
+            return (
+                'SELECT table_name AS "Table" FROM information_schema.tables WHERE '
+                f"lower(table_catalog) = {_literal(parts[0])} AND lower(table_schema) = {_literal(parts[1])} ORDER BY 1"
+            )
+    raise UnsupportedSql(f"DuckDB cannot run {statement.kind} as Trino does.")
