@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -75,6 +75,7 @@ class DuckDBEngine:
             self._path = "/" + self._path
         self._lock = threading.RLock()
         self._connection: duckdb.DuckDBPyConnection | None = None
+        self._free: list[duckdb.DuckDBPyConnection] = []
         self._views: dict[tuple[str, ...], tuple[str | None, object]] = {}
 
     @property
@@ -84,43 +85,51 @@ class DuckDBEngine:
 
     def has_table(self, trino_parts: tuple[str, ...]) -> bool:
         """See ``Engine.has_table``."""
-        found = self._connect().execute(
+        query = (
             "SELECT 1 FROM information_schema.tables WHERE lower(table_catalog) = ? "
-            "AND lower(table_schema) = ? AND lower(table_name) = ?",
-            [part.lower() for part in trino_parts],
+            "AND lower(table_schema) = ? AND lower(table_name) = ?"
         )
-        return found.fetchone() is not None
+        with self._lock:
+            found = self._connect().execute(query, [part.lower() for part in trino_parts])
+            return found.fetchone() is not None
 
     def catalogs(self) -> frozenset[str]:
         """See ``Engine.catalogs``."""
-        rows = self._connect().execute("SELECT database_name FROM duckdb_databases()").fetchall()
+        with self._lock:
+            query = "SELECT database_name FROM duckdb_databases()"
+            rows = self._connect().execute(query).fetchall()
         return frozenset(row[0].lower() for row in rows) - _INTERNAL
 
     def execute(self, query: EngineQuery) -> DuckDBExecution:
         """See ``Engine.execute``."""
         sql = _show(query.sql) or to_duckdb(query.sql)
-        cursor = self._connect()
-        for parts, entity in query.entities.items():
-            self._make_view(cursor, parts, entity)
-        self._make_schemas(cursor, query)
-        return DuckDBExecution(cursor, sql, query.sql)
+        with self._lock:
+            cursor = self._connect()
+            for parts, entity in query.entities.items():
+                self._make_view(cursor, parts, entity)
+            self._make_schemas(cursor, query)
+            own = self._free.pop() if self._free else _prepared(cursor.cursor())
+        return DuckDBExecution(own, sql, query.sql, release=self._release)
 
     def explain(self, query: EngineQuery) -> Plan:
         """See ``Engine.explain``."""
-        cursor = self._connect()
-        for parts, entity in query.entities.items():
-            self._make_view(cursor, parts, entity)
-        rows = _run(cursor, f"EXPLAIN {to_duckdb(query.sql)}").fetchall()
+        sql = to_duckdb(query.sql)
+        with self._lock:
+            cursor = self._connect()
+            for parts, entity in query.entities.items():
+                self._make_view(cursor, parts, entity)
+            rows = _run(cursor, f"EXPLAIN {sql}").fetchall()
         return Plan("\n".join(row[1] for row in rows))
 
     def describe(self, query_entities: Sequence[Entity]) -> Mapping[str, Mapping[str, str]]:
         """See ``Engine.describe``."""
         found = {}
         for entity in query_entities:
-            cursor = self._connect()
             try:
-                self._make_view(cursor, entity.trino_parts, entity)
-                rows = _run(cursor, f"DESCRIBE {_name(entity.trino_parts)}").fetchall()
+                with self._lock:
+                    cursor = self._connect()
+                    self._make_view(cursor, entity.trino_parts, entity)
+                    rows = _run(cursor, f"DESCRIBE {_name(entity.trino_parts)}").fetchall()
             except (QueryFailed, EngineUnavailable, UnsupportedSql):
                 continue
             found[entity.fqn] = {row[0]: trino_type(row[1]) for row in rows}
@@ -130,14 +139,16 @@ class DuckDBEngine:
         """See ``Engine.close``."""
         with self._lock:
             if self._connection is not None:
-                self._connection.interrupt()
+                for cursor in self._free:
+                    cursor.interrupt()
                 self._connection.close()
                 self._connection = None
+                self._free.clear()
                 self._views.clear()
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         """
-        A cursor of its own for whoever asks: cursors of one connection run side by side.
+        The first connection, on which views and questions about the catalog run.
         """
         with self._lock:
             if self._connection is None:
@@ -148,10 +159,16 @@ class DuckDBEngine:
                         f"The DuckDB file {self._path} cannot be opened: {_message(exc)}",
                         hint="Another program may have it open: DuckDB has one writer a file.",
                     ) from exc
-                for statement in PREPARATION:
-                    connection.execute(statement)
-                self._connection = connection
-            return self._connection.cursor()
+                self._connection = _prepared(connection)
+            return self._connection
+
+    def _release(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """
+        Keep a statement's cursor for the next one: preparing one takes longer than a small query.
+        """
+        with self._lock:
+            if self._connection is not None:
+                self._free.append(cursor)
 
     def _make_view(
         self, cursor: duckdb.DuckDBPyConnection, parts: tuple[str, ...], entity: Entity
@@ -159,11 +176,10 @@ class DuckDBEngine:
         wanted = (entity.source, entity.columns)
         if entity.source is None or self._views.get(parts) == wanted:
             return
-        with self._lock:
-            self._make_schema(cursor, parts)
-            relation = self._relation(cursor, entity)
-            _run(cursor, f"CREATE OR REPLACE VIEW {_name(parts)} AS SELECT * FROM {relation}")
-            self._views[parts] = wanted
+        self._make_schema(cursor, parts)
+        relation = self._relation(cursor, entity)
+        _run(cursor, f"CREATE OR REPLACE VIEW {_name(parts)} AS SELECT * FROM {relation}")
+        self._views[parts] = wanted
 
     def _make_schemas(self, cursor: duckdb.DuckDBPyConnection, query: EngineQuery) -> None:
         """
@@ -171,8 +187,7 @@ class DuckDBEngine:
         """
         for parts in query.targets:
             if parts not in query.entities or query.entities[parts].source is None:
-                with self._lock:
-                    self._make_schema(cursor, parts)
+                self._make_schema(cursor, parts)
 
     def _make_schema(self, cursor: duckdb.DuckDBPyConnection, parts: tuple[str, ...]) -> None:
         if parts[0].lower() in _INTERNAL:
@@ -233,8 +248,16 @@ class DuckDBExecution:
     info_url = None
     warnings: tuple[str, ...] = ()
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, sql: str, trino_sql: str) -> None:
+    def __init__(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        sql: str,
+        trino_sql: str,
+        *,
+        release: Callable[[duckdb.DuckDBPyConnection], None],
+    ) -> None:
         self._cursor = cursor
+        self._release = release
         self._sql = sql
         words = trino_sql.split(None, 2)
         word = words[0].upper() if words else ""
@@ -300,11 +323,18 @@ class DuckDBExecution:
             raise
         finally:
             self._is_done = True
+            self._release(self._cursor)
 
     def _count_changes(self, cursor: duckdb.DuckDBPyConnection) -> None:
         row = cursor.fetchone() if cursor.description else None
         if row is not None and isinstance(row[0], int):
             self.rows_changed = row[0]
+
+
+def _prepared(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    for statement in PREPARATION:
+        connection.execute(statement)
+    return connection
 
 
 def _run(cursor: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyConnection:
