@@ -323,9 +323,9 @@ class Fusion:
                 "settings": lambda: self.settings.profile or "no profile",
                 "store": lambda: (
                     f"{without_secret(self.settings.store_url)}, "
-                    f"{'has' if self.store.list(limit=1) else 'no'} jobs"
+                    f"{'with' if self.store.list(limit=1) else 'without'} jobs"
                 ),
-                "metadata": lambda: f"{sum(self.metadata.services().values()):,} tables and files",
+                "metadata": lambda: f"{sum(self.metadata.services().values()):,} names",
                 "engine": lambda: (
                     f"{without_secret(self.settings.engine_url)}, "
                     f"{len(self.engine.catalogs())} catalogs"

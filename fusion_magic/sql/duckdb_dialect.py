@@ -98,6 +98,7 @@ def to_duckdb(sql: str) -> str:
         except (SqlglotError, RecursionError) as exc:
             raise InvalidSql(f"This cannot be read as SQL: {_first_line(exc)}.") from exc
         _refuse(tree)
+        _name_columns(tree)
         return tree.transform(_rewrite).sql(
             dialect="duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE
         )
@@ -138,6 +139,19 @@ def _refuse(tree: exp.Expression) -> None:
             )
         if isinstance(node, exp.Table) and isinstance(node.this, exp.Func):
             raise UnsupportedSql("DuckDB has none of Trino's table functions.", hint=_ELSEWHERE)
+
+
+def _name_columns(tree: exp.Expression) -> None:
+    """
+    Trino calls the n-th column _col<n> where the query gives it no name.
+    """
+    while isinstance(tree, (exp.SetOperation, exp.Subquery)):
+        tree = tree.this
+    if not isinstance(tree, exp.Select):
+        return
+    for position, item in enumerate(tree.expressions):
+        if not isinstance(item, (exp.Column, exp.Alias, exp.Star, exp.Dot)):
+            item.replace(exp.alias_(item.copy(), f"_col{position}"))
 
 
 def _rewrite(node: exp.Expression) -> exp.Expression:

@@ -1,0 +1,200 @@
+"""
+A magic's line to options. Pure.
+
+    %%fusion -o df -n 10 -p day=2024-01-31 --ref o=shop_pg.shop.public.orders
+    %%fusion df <<                                  the same as -o df
+"""
+
+from __future__ import annotations
+
+import ast
+import datetime as dt
+import difflib
+import shlex
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from fusion_magic.errors import InvalidArgument
+
+HELP = """\
+%%fusion [OPTIONS]            run the cell's SQL, its tables named by their OpenMetadata names
+%%fusion NAME << [OPTIONS]    the same, and keep the result as NAME
+
+  -o, --out NAME        keep the (last) result as a variable: .df() .polars() .arrow() …
+  -n, --limit N         give at most N rows
+  -p, --param K=V       a value for :K; without it, :K takes the variable K of the notebook
+      --ref ALIAS=FQN   a short name for a table
+      --profile P       settings of [profiles.P] in fusion.toml
+      --dry-run         show names, converted query and lineage; run nothing
+      --explain         show the engine's plan and estimates; run nothing
+      --no-lineage      record no lineage
+  -q, --quiet           show nothing
+  -h, --help            this text
+
+A value V is a number, true, false, null, an ISO date or time, or text; quotes make it text.
+
+%fusion COMMAND
+  jobs [STATUS]  job ID  models [ID]  search TEXT  describe FQN  lineage FQN  recommend FQN
+  catalogs  profile  doctor  help"""
+
+_FLAGS = {
+    "--dry-run": "is_dry_run",
+    "--explain": "is_explain",
+    "--no-lineage": "no_lineage",
+    "-q": "is_quiet",
+    "--quiet": "is_quiet",
+    "-h": "is_help",
+    "--help": "is_help",
+}
+_VALUES = {
+    "-o": "out",
+    "--out": "out",
+    "-n": "limit",
+    "--limit": "limit",
+    "-p": "params",
+    "--param": "params",
+    "--ref": "refs",
+    "--profile": "profile",
+}
+
+
+@dataclass(slots=True)
+class Arguments:
+    """
+    The options of one cell.
+    """
+
+    out: str | None = None
+    limit: int | None = None
+    params: dict[str, object] = field(default_factory=dict)
+    refs: dict[str, str] = field(default_factory=dict)
+    profile: str | None = None
+    is_dry_run: bool = False
+    is_explain: bool = False
+    no_lineage: bool = False
+    is_quiet: bool = False
+    is_help: bool = False
+
+
+def parse_arguments(line: str) -> Arguments:
+    """
+    The options of a ``%%fusion`` line.
+
+    Raises:
+        InvalidArgument: An unknown option, one without its value, or a value that it cannot take.
+    """
+    words = _split(line)
+    arguments = Arguments()
+    if len(words) > 1 and words[1] == "<<":
+        arguments.out = _variable(words[0])
+        words = words[2:]
+    while words:
+        option, is_joined, value = words.pop(0).partition("=")
+        if option in _FLAGS and not is_joined:
+            setattr(arguments, _FLAGS[option], True)
+        elif option in _VALUES:
+            if not is_joined:
+                if not words:
+                    raise InvalidArgument(f"The option {option} needs a value.", hint=_hint())
+                value = words.pop(0)
+            _set(arguments, _VALUES[option], option, value)
+        else:
+            raise _unknown(option)
+    return arguments
+
+
+def _split(line: str) -> list[str]:
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=False)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    # Quotes inside FQNs and values belong to them, so that only whole words are unquoted.
+    lexer.quotes = ""
+    lexer.escape = ""
+    try:
+        return _join_quoted(list(lexer), line)
+    except ValueError as exc:
+        raise InvalidArgument(f"The line {line!r} cannot be read: {exc}.") from None
+
+
+def _join_quoted(words: list[str], line: str) -> list[str]:
+    """
+    Words with an open quote continue to the one that closes it.
+    """
+    joined: list[str] = []
+    open_: str | None = None
+    for word in words:
+        if open_ is not None:
+            joined[-1] += " " + word
+        else:
+            joined.append(word)
+        for character in word:
+            if open_ is None and character in "'\"":
+                open_ = character
+            elif character == open_:
+                open_ = None
+    if open_ is not None:
+        raise InvalidArgument(f"The quote {open_} is not closed in: {line.strip()}")
+    return joined
+
+
+def _set(arguments: Arguments, name: str, option: str, value: str) -> None:
+    if name == "limit":
+        if not value.isdigit():
+            raise InvalidArgument(f"{option} takes a number of rows, not {value!r}.")
+        arguments.limit = int(value)
+    elif name == "out":
+        arguments.out = _variable(value)
+    elif name in {"params", "refs"}:
+        key, mark, text = value.partition("=")
+        if not mark or not key.isidentifier():
+            raise InvalidArgument(f"{option} takes NAME=VALUE, not {value!r}.")
+        if name == "refs":
+            arguments.refs[key] = text
+        else:
+            arguments.params[key] = parse_value(text)
+    else:
+        arguments.profile = value
+
+
+def parse_value(text: str) -> object:
+    """
+    The Python value that a ``-p`` text stands for.
+
+    >>> parse_value("3"), parse_value("1.50"), parse_value("2024-01-31"), parse_value("'3'"), parse_value("abc")
+    (3, Decimal('1.50'), datetime.date(2024, 1, 31), '3', 'abc')
+    """
+    word = text.lower()
+    if word in {"true", "false"}:
+        return word == "true"
+    if word in {"null", "none"}:
+        return None
+    for read in (int, Decimal, dt.date.fromisoformat, dt.datetime.fromisoformat, _literal):
+        try:
+            value = read(text)
+        except (ValueError, ArithmeticError, SyntaxError):
+            continue
+        if not (isinstance(value, Decimal) and not value.is_finite()):
+            return value
+    return text
+
+
+def _literal(text: str) -> object:
+    if text[:1] not in "'\"[(":
+        raise ValueError
+    return ast.literal_eval(text)
+
+
+def _variable(name: str) -> str:
+    if not name.isidentifier():
+        raise InvalidArgument(f"{name!r} is no name of a variable.")
+    return name
+
+
+def _unknown(option: str) -> InvalidArgument:
+    close = difflib.get_close_matches(option, [*_FLAGS, *_VALUES], n=1)
+    hint = f"Did you mean {close[0]}?" if close else _hint()
+    return InvalidArgument(f"There is no option {option}.", hint=hint)
+
+
+def _hint() -> str:
+    return "`%%fusion --help` lists the options."

@@ -1,0 +1,126 @@
+"""
+``%fusion COMMAND``: questions about jobs, names and parts, each answered with a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from fusion_magic.config import without_secret
+from fusion_magic.errors import InvalidArgument
+from fusion_magic.notebook.display import Table, count
+
+if TYPE_CHECKING:
+    from fusion_magic.app import Fusion
+
+
+def _jobs(fusion: Fusion, rest: str) -> Table:
+    jobs = fusion.jobs(status=rest or None)
+    rows = [
+        (str(job.id)[:8], job.status.value, job.created.strftime("%Y-%m-%d %H:%M:%S"), job.row_count, _one_line(job.user_query))
+        for job in jobs
+    ]
+    return Table(("Job", "Status", "Created (UTC)", "Rows", "Query"), rows, caption=count(len(rows), "job"))
+
+
+def _job(fusion: Fusion, rest: str) -> Table:
+    job = fusion.job(_required(rest, "a job's id"))
+    shown = {
+        "id": job.id,
+        "status": job.status.value,
+        "owner": job.owner,
+        "engine": job.engine,
+        "query id": job.query_id,
+        "created": job.created,
+        "finished": job.finished,
+        "rows": job.row_count,
+        "query": job.user_query,
+        "converted query": job.converted_query,
+        "error": job.error,
+        "hint": job.hint,
+    }
+    return Table(("", "Job"), [(key, str(value)) for key, value in shown.items() if value is not None])
+
+
+def _models(fusion: Fusion, rest: str) -> Table:
+    jobs = fusion.jobs(limit=1)
+    if not rest and not jobs:
+        raise InvalidArgument("There is no job yet.")
+    models = fusion.models(rest or jobs[0].id)
+    rows = [(m.fully_qualified_name, m.trino_model_name) for m in models]
+    return Table(("Name", "Trino name"), rows, caption=count(len(rows), "name"))
+
+
+def _search(fusion: Fusion, rest: str) -> Table:
+    found = fusion.search(_required(rest, "some text"))
+    rows = [(entity.fqn, entity.kind, _one_line(entity.description or "")) for entity in found]
+    return Table(("Name", "Kind", "Description"), rows, caption=count(len(rows), "name"))
+
+
+def _describe(fusion: Fusion, rest: str) -> Table:
+    entity = fusion.describe(_required(rest, "a table's name"))
+    rows = [(c.name, c.type or "", c.description or "", ", ".join(c.tags)) for c in entity.columns]
+    facts = (
+        entity.description or "",
+        f"Owners: {', '.join(entity.owners)}" if entity.owners else "",
+        f"Tags: {', '.join(entity.tags)}" if entity.tags else "",
+        f"Deprecated: {entity.deprecated}" if entity.deprecated else "",
+    )
+    notes = (entity.fqn, *filter(None, facts))
+    return Table(("Column", "Type", "Description", "Tags"), rows, notes=notes)
+
+
+def _lineage(fusion: Fusion, rest: str) -> Table:
+    upstream, downstream = fusion.lineage(_required(rest, "a table's name"))
+    rows = [*(("made from", fqn) for fqn in upstream), *(("goes into", fqn) for fqn in downstream)]
+    return Table(("", "Name"), rows, caption=count(len(rows), "edge"))
+
+
+def _recommend(fusion: Fusion, rest: str) -> Table:
+    rows = fusion.recommend(_required(rest, "a table's name"))
+    return Table(("Used together with it", "Jobs"), rows, caption=count(len(rows), "name"))
+
+
+def _catalogs(fusion: Fusion, rest: str) -> Table:
+    services, catalogs = fusion.catalogs()
+    rows = [
+        *(("service", name, number) for name, number in services.items()),
+        *(("engine's catalog", name, None) for name in sorted(catalogs)),
+    ]
+    return Table(("", "Name", "Tables"), rows)
+
+
+def _profile(fusion: Fusion, rest: str) -> Table:
+    settings = fusion.settings
+    keys = ("profile", "engine_url", "store_url", "metadata_url", "results_url", "data_dir", "owner")
+    rows = [(key.replace("_", ".", 1), without_secret(str(getattr(settings, key)))) for key in keys]
+    return Table(("Setting", "Value"), rows)
+
+
+def _doctor(fusion: Fusion, rest: str) -> Table:
+    return Table(("Part", "What it is", "State"), fusion.doctor())
+
+
+COMMANDS: Mapping[str, Callable[[Any, str], Table]] = {
+    "jobs": _jobs,
+    "job": _job,
+    "models": _models,
+    "search": _search,
+    "describe": _describe,
+    "lineage": _lineage,
+    "recommend": _recommend,
+    "catalogs": _catalogs,
+    "profile": _profile,
+    "doctor": _doctor,
+}
+
+
+def _required(rest: str, what: str) -> str:
+    if not rest:
+        raise InvalidArgument(f"This command needs {what}.", hint="`%fusion help` lists the commands.")
+    return rest
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
