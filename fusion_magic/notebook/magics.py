@@ -101,6 +101,7 @@ class FusionMagics(Magics):
 
         progress = ProgressLine(self.shell)
         result = None
+        warnings: tuple[str, ...] = ()
         try:
             for result in fusion.run_script(
                 cell,
@@ -111,9 +112,12 @@ class FusionMagics(Magics):
                 origin=notebook_name(self.shell),
                 on_progress=progress.update,
             ):
-                pass
+                warnings += result.warnings
         finally:
             progress.close()
+        if result is not None:
+            # Only the last result is shown, but every statement's warnings are.
+            result.warnings = tuple(dict.fromkeys(warnings))
         return result
 
     def _parameter(self, arguments: Arguments, name: str) -> object:

@@ -1,0 +1,55 @@
+# Everything a person or a machine does with a checkout. `make help` lists it.
+# PYTHON names the interpreter that makes the environment: 3.11 or newer.
+
+PYTHON := $(or $(PYTHON),$(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$p && break; done))
+BIN := .venv/bin
+DEMO := .venv/demo.ok
+DEV := .venv/dev.ok
+
+.PHONY: help demo lab test lint bench clean
+
+help:
+	@echo "make demo    the quickstart notebook on the embedded default, printed"
+	@echo "make lab     the same notebook in JupyterLab"
+	@echo "make test    every test, on real Trino and PostgreSQL, which it fetches and starts"
+	@echo "make lint    format, lint, types, layers"
+	@echo "make bench   the benchmarks against the peers"
+
+.venv/made.ok:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name it with make PYTHON=…"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock uv
+	touch $@
+
+$(DEMO): .venv/made.ok requirements.lock pyproject.toml
+	$(BIN)/uv pip install -q --python $(BIN)/python -c requirements.lock -e '.[widgets,pandas,fast]' \
+		nbclient ipykernel duckdb-extensions duckdb-extension-tpch
+	touch $@
+
+$(DEV): $(DEMO)
+	$(BIN)/uv pip install -q --python $(BIN)/python -r requirements.lock -e .
+	touch $@
+
+demo: $(DEMO)
+	$(BIN)/fusion demo
+
+lab: $(DEV)
+	$(BIN)/fusion lab
+
+test: $(DEV)
+	$(BIN)/python -m pytest -q --durations=10
+	FUSION_DATA_DIR=$$(mktemp -d) $(BIN)/python -m pytest -q -p no:fusion_magic -W default --nbval notebooks \
+		--nbval-sanitize-with notebooks/sanitize.cfg
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(DEV)
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv .cache dist notebooks/data
