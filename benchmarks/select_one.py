@@ -39,7 +39,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         setup = f"%config FusionMagics.data_dir = '{folder}'"
         cells: list[tuple[str, Path | str, str, str, str]] = [
-            ("fusion-magic, a durable job each", sys.executable, "fusion_magic", setup, "%%fusion\nSELECT 1"),
+            (
+                "fusion-magic, a durable job each",
+                sys.executable,
+                "fusion_magic",
+                setup,
+                "%%fusion\nSELECT 1",
+            ),
             ("JupySQL on DuckDB, no job", peers, "sql", "%sql duckdb://", "%%sql\nSELECT 1"),
             ("magic-duckdb, no job", peers, "magic_duckdb", "", "%%dql\nSELECT 1"),
         ]

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from fusion_magic.config import Settings, load_settings, without_secret
@@ -342,7 +342,7 @@ class Fusion:
             if opened is not None:
                 opened.close()
 
-    def __enter__(self) -> Fusion:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

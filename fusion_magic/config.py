@@ -77,9 +77,9 @@ class Settings:
 
 
 KEYS: Mapping[str, str] = {
-    f.name.replace("_", ".", 1) if f.name not in {"data_dir"} else f.name: f.name
+    f.name.replace("_", ".", 1) if f.name != "data_dir" else f.name: f.name
     for f in fields(Settings)
-    if f.name not in {"profile"}
+    if f.name != "profile"
 }
 SECRETS = ("engine_password", "engine_token", "metadata_token")
 
@@ -268,7 +268,9 @@ def _read_table(path: Path) -> dict[str, Any]:
 def _flatten(table: Mapping[str, Any], path: Path) -> dict[str, tuple[Any, str]]:
     found = {}
     for key, value in table.items():
-        pairs = {f"{key}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {key: value}
+        pairs = (
+            {f"{key}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {key: value}
+        )
         for full, single in pairs.items():
             name = _field_of(full, str(path))
             if name in {"metadata_url", "data_dir"} or name.endswith("_file"):

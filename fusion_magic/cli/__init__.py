@@ -53,7 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     command = add("run", _run, "run statements, each as a job, and print their rows")
     command.add_argument("sql", help=sql)
     command.add_argument("-n", "--limit", type=int, help="at most this many rows")
-    add("translate", _translate, "print what the engine would be sent").add_argument("sql", help=sql)
+    add("translate", _translate, "print what the engine would be sent").add_argument(
+        "sql", help=sql
+    )
     add("lineage", _lineage, "print what a table was made from and goes into").add_argument("fqn")
     command = add("jobs", _jobs, "list the newest jobs")
     command.add_argument("--status", help="only jobs in this status")

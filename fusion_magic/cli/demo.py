@@ -85,7 +85,7 @@ def _run_notebook(folder: Path) -> list[Any]:
     except ImportError as exc:
         raise MissingExtra("The demo", extra="lab") from exc
     os.environ["FUSION_PROGRESS"] = "none"
-    notebook = nbformat.read(folder / "quickstart.ipynb", as_version=4)
+    notebook = nbformat.read(folder / "quickstart.ipynb", as_version=4)  # type: ignore[no-untyped-call]
     client = NotebookClient(
         notebook, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     )
@@ -111,7 +111,10 @@ def _print_traces(folder: Path) -> None:
     with connect(metadata_url=str(folder / "catalog.yaml")) as fusion:
         jobs = list(reversed(fusion.jobs(limit=100)))
         print(f"\n{'═' * 80}\nWhat the notebook left behind\n\nJobs")
-        rows = [(str(j.id)[:8], j.status.value, j.row_count, " ".join(j.user_query.split())) for j in jobs]
+        rows = [
+            (str(j.id)[:8], j.status.value, j.row_count, " ".join(j.user_query.split()))
+            for j in jobs
+        ]
         print(Table(("Job", "Status", "Rows", "Query"), rows).text())
         print("\nNames that the jobs used (fusion_model)")
         names = [
@@ -123,5 +126,3 @@ def _print_traces(folder: Path) -> None:
         print("\nLineage that waits for OpenMetadata (model_queue)")
         queue = [(n, r.command, r.from_fqn or "", r.model_name_fqn) for n, r in fusion.queued()]
         print(Table(("Id", "Command", "From", "To"), queue).text())
-
-

@@ -7,7 +7,7 @@ Trino SQL with Trino names and gives back Arrow record batches.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -120,7 +120,7 @@ class Execution(Protocol):
         """
         ...
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    def batches(self) -> Generator[pa.RecordBatch, None, None]:
         """
         The rows, once. Ends when the statement is complete, never short without an error.
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import duckdb
@@ -68,7 +68,8 @@ class DuckDBEngine:
         parts = urlsplit(url)
         if parts.netloc:
             raise InvalidSettings(
-                f"engine.url {url} names a host.", hint="A file has three slashes: duckdb:///file.duckdb"
+                f"engine.url {url} names a host.",
+                hint="A file has three slashes: duckdb:///file.duckdb",
             )
         self._path = unquote(parts.path.removeprefix("/")) or ":memory:"
         if self._path.startswith("/") is False and parts.path.startswith("//"):
@@ -262,7 +263,11 @@ class DuckDBExecution:
         words = trino_sql.split(None, 2)
         word = words[0].upper() if words else ""
         is_update = word in _UPDATES
-        self.update_type = " ".join(w.upper() for w in words[: 2 if word in {"CREATE", "DROP"} else 1]) if is_update else None
+        self.update_type = (
+            " ".join(w.upper() for w in words[: 2 if word in {"CREATE", "DROP"} else 1])
+            if is_update
+            else None
+        )
         self.rows_changed: int | None = None
         self._schema: pa.Schema | None = None
         self._batches: list[pa.RecordBatch] = []
@@ -277,7 +282,7 @@ class DuckDBExecution:
         assert self._schema is not None  # noqa: S101 - _run sets it
         return self._schema
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    def batches(self) -> Generator[pa.RecordBatch, None, None]:
         """See ``Execution.batches``."""
         if self._schema is not None:
             yield from self._batches
@@ -371,7 +376,9 @@ def _file_relation(entity: Entity, source: str) -> str:
     if "://" not in source and Path(source).is_dir():
         files = sorted(p for p in Path(source).rglob("*") if p.suffix.lower() in _READERS)
         if not files:
-            raise QueryFailed(f"{entity.fqn}: the folder {source} has no Parquet, CSV or JSON file.")
+            raise QueryFailed(
+                f"{entity.fqn}: the folder {source} has no Parquet, CSV or JSON file."
+            )
         suffix = files[0].suffix.lower()
         path = f"{source}/**/*{files[0].suffix}"
     reader = _READERS.get(suffix)
@@ -428,9 +435,14 @@ def _as_trino(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     import pyarrow as pa
 
     try:
-        arrays = [a if a.type == f.type else a.cast(f.type) for a, f in zip(batch.columns, schema, strict=True)]
+        arrays = [
+            a if a.type == f.type else a.cast(f.type)
+            for a, f in zip(batch.columns, schema, strict=True)
+        ]
     except pa.ArrowInvalid as exc:
-        raise QueryFailed("A sum does not fit a bigint.", error_name="NUMERIC_VALUE_OUT_OF_RANGE") from exc
+        raise QueryFailed(
+            "A sum does not fit a bigint.", error_name="NUMERIC_VALUE_OUT_OF_RANGE"
+        ) from exc
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 

@@ -120,4 +120,3 @@ def _too_large(max_memory: int) -> ResultTooLarge:
             "must be held in a variable with -o."
         ),
     )
-

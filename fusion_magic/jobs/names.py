@@ -77,10 +77,7 @@ class Names:
         wanted = list(dict.fromkeys(fqn for fqns in candidates for fqn in fqns))
         exact = self.metadata.find_by_fqn(wanted)
         missing = [
-            fqn
-            for fqns in candidates
-            if not any(fqn in exact for fqn in fqns)
-            for fqn in fqns
+            fqn for fqns in candidates if not any(fqn in exact for fqn in fqns) for fqn in fqns
         ]
         folded = self.metadata.find_ignoring_case(missing) if missing else {}
         return tuple(

@@ -8,7 +8,9 @@ from fusion_magic.jobs.outbox import Lineage
 from fusion_magic.jobs.prepare import Translation
 from fusion_magic.metadata import Entity
 
-PERSONAL_DATA = "PII"  # OpenMetadata's classification; its tags are PII.Sensitive, PII.NonSensitive, PII.None
+PERSONAL_DATA = (
+    "PII"  # OpenMetadata's classification; its tags are PII.Sensitive, PII.NonSensitive, PII.None
+)
 HARMLESS = frozenset({"PII.None"})
 
 
@@ -24,7 +26,9 @@ def find_notices(translation: Translation, lineage: Lineage) -> tuple[str, ...]:
         for reference, r in zip(translation.references, translation.resolved, strict=True)
         if r.entity is not None and reference.role == "source"
     }
-    deprecated = tuple(f"{e.fqn} is deprecated: {e.deprecated}" for e in read.values() if e.deprecated)
+    deprecated = tuple(
+        f"{e.fqn} is deprecated: {e.deprecated}" for e in read.values() if e.deprecated
+    )
     personal = tuple(_personal_data(e, lineage) for e in read.values())
     return (*deprecated, *filter(None, personal))
 
@@ -43,7 +47,7 @@ def _personal_data(entity: Entity, lineage: Lineage) -> str | None:
 
 
 def _is_personal(tag: str) -> bool:
-    return tag.split(".")[0] == PERSONAL_DATA and tag not in HARMLESS
+    return tag.split(".", maxsplit=1)[0] == PERSONAL_DATA and tag not in HARMLESS
 
 
 def _tags(tags: tuple[str, ...]) -> str:

@@ -16,7 +16,15 @@ from fusion_magic.store import ColumnEdge, QueueRow
 
 NOTEBOOK_SERVICE = ("fusion", "notebooks")
 _MOVING_ROWS = frozenset(
-    {"SELECT", "INSERT", "MERGE", "UPDATE", "CREATE TABLE AS", "CREATE VIEW", "CREATE MATERIALIZED VIEW"}
+    {
+        "SELECT",
+        "INSERT",
+        "MERGE",
+        "UPDATE",
+        "CREATE TABLE AS",
+        "CREATE VIEW",
+        "CREATE MATERIALIZED VIEW",
+    }
 )
 
 

@@ -79,7 +79,10 @@ class Translation:
         Sources, targets and column edges, by the names that the SQL wrote.
         """
         schema = tuple(
-            (written_name(reference), tuple((c.name, c.type or "") for c in resolved.entity.columns))
+            (
+                written_name(reference),
+                tuple((c.name, c.type or "") for c in resolved.entity.columns),
+            )
             for reference, resolved in zip(self.references, self.resolved, strict=True)
             if resolved.entity is not None and resolved.entity.columns
         )

@@ -85,7 +85,9 @@ class Metadata(Protocol):
         """
         ...
 
-    def find_by_trino_name(self, names: Sequence[tuple[str, ...]]) -> Mapping[tuple[str, ...], Entity]:
+    def find_by_trino_name(
+        self, names: Sequence[tuple[str, ...]]
+    ) -> Mapping[tuple[str, ...], Entity]:
         """
         The entities with these Trino names (unquoted parts, case ignored), by the asked name.
         """

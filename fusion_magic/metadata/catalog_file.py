@@ -115,7 +115,9 @@ def _pairs(
 
 
 def _entities(models: yaml.Node | None, mistakes: _Mistakes) -> Iterator[Entity]:
-    if models is None or (isinstance(models, yaml.ScalarNode) and models.value in {"", "null", "~"}):
+    if models is None or (
+        isinstance(models, yaml.ScalarNode) and models.value in {"", "null", "~"}
+    ):
         return
     if not isinstance(models, yaml.MappingNode):
         mistakes.add(models, "models must be a mapping from FQN to entry")

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from fusion_magic.errors import InvalidCatalog
@@ -171,7 +172,7 @@ class LocalMetadata:
     def _entities(self, query: str, *values: object) -> Iterable[Entity]:
         return [_decode(row[0]) for row in self._rows(query, *values)]
 
-    def _rows(self, query: str, *values: object) -> list[tuple[str, ...]]:
+    def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with self._lock:
             return self._current().execute(query, values).fetchall()
 

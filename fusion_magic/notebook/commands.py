@@ -18,10 +18,18 @@ if TYPE_CHECKING:
 def _jobs(fusion: Fusion, rest: str) -> Table:
     jobs = fusion.jobs(status=rest or None)
     rows = [
-        (str(job.id)[:8], job.status.value, job.created.strftime("%Y-%m-%d %H:%M:%S"), job.row_count, _one_line(job.user_query))
+        (
+            str(job.id)[:8],
+            job.status.value,
+            job.created.strftime("%Y-%m-%d %H:%M:%S"),
+            job.row_count,
+            _one_line(job.user_query),
+        )
         for job in jobs
     ]
-    return Table(("Job", "Status", "Created (UTC)", "Rows", "Query"), rows, caption=count(len(rows), "job"))
+    return Table(
+        ("Job", "Status", "Created (UTC)", "Rows", "Query"), rows, caption=count(len(rows), "job")
+    )
 
 
 def _job(fusion: Fusion, rest: str) -> Table:
@@ -40,7 +48,9 @@ def _job(fusion: Fusion, rest: str) -> Table:
         "error": job.error,
         "hint": job.hint,
     }
-    return Table(("", "Job"), [(key, str(value)) for key, value in shown.items() if value is not None])
+    return Table(
+        ("", "Job"), [(key, str(value)) for key, value in shown.items() if value is not None]
+    )
 
 
 def _models(fusion: Fusion, rest: str) -> Table:
@@ -93,7 +103,15 @@ def _catalogs(fusion: Fusion, rest: str) -> Table:
 
 def _profile(fusion: Fusion, rest: str) -> Table:
     settings = fusion.settings
-    keys = ("profile", "engine_url", "store_url", "metadata_url", "results_url", "data_dir", "owner")
+    keys = (
+        "profile",
+        "engine_url",
+        "store_url",
+        "metadata_url",
+        "results_url",
+        "data_dir",
+        "owner",
+    )
     rows = [(key.replace("_", ".", 1), without_secret(str(getattr(settings, key)))) for key in keys]
     return Table(("Setting", "Value"), rows)
 
@@ -118,7 +136,9 @@ COMMANDS: Mapping[str, Callable[[Any, str], Table]] = {
 
 def _required(rest: str, what: str) -> str:
     if not rest:
-        raise InvalidArgument(f"This command needs {what}.", hint="`%fusion help` lists the commands.")
+        raise InvalidArgument(
+            f"This command needs {what}.", hint="`%fusion help` lists the commands."
+        )
     return rest
 
 

@@ -7,14 +7,31 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
+from IPython.core.completer import (
+    CompletionContext,
+    SimpleCompletion,
+    SimpleMatcherResult,
+    context_matcher,
+)
 
 from fusion_magic.errors import FusionError
 from fusion_magic.notebook.arguments import HELP
 
 _WORD = re.compile(r'(?:[\w-]|"(?:[^"]|"")*"?|\.)*$')
 _OPTIONS = tuple(dict.fromkeys(re.findall(r"(?<!\w)--[a-z-]+", HELP)))
-_COMMANDS = ("jobs", "job", "models", "search", "describe", "lineage", "recommend", "catalogs", "profile", "doctor", "help")
+_COMMANDS = (
+    "jobs",
+    "job",
+    "models",
+    "search",
+    "describe",
+    "lineage",
+    "recommend",
+    "catalogs",
+    "profile",
+    "doctor",
+    "help",
+)
 
 
 class Completer:

@@ -173,7 +173,11 @@ def _visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(
-        c if unicodedata.category(c)[0] != "C" else f"\\u{ord(c):04x}" if ord(c) > 31 else repr(c)[1:-1]
+        c
+        if unicodedata.category(c)[0] != "C"
+        else f"\\u{ord(c):04x}"
+        if ord(c) > 31
+        else repr(c)[1:-1]
         for c in text[: MAX_CELL + 1]
     )
 

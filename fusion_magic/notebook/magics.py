@@ -14,7 +14,19 @@ from traitlets import Bool, Float, Int, Unicode, observe
 from fusion_magic.errors import FusionError, InvalidArgument
 from fusion_magic.notebook.arguments import HELP, Arguments, parse_arguments
 
-_SQL_STARTS = ("SELECT", "WITH", "SHOW", "DESCRIBE", "EXPLAIN", "VALUES", "TABLE", "USE", "INSERT", "CREATE", "DROP")
+_SQL_STARTS = (
+    "SELECT",
+    "WITH",
+    "SHOW",
+    "DESCRIBE",
+    "EXPLAIN",
+    "VALUES",
+    "TABLE",
+    "USE",
+    "INSERT",
+    "CREATE",
+    "DROP",
+)
 
 
 @magics_class
@@ -23,7 +35,9 @@ class FusionMagics(Magics):
     The magics of one shell.
     """
 
-    engine_url = Unicode("", help="duckdb://, duckdb:///file or trino://user@host:port").tag(config=True)
+    engine_url = Unicode("", help="duckdb://, duckdb:///file or trino://user@host:port").tag(
+        config=True
+    )
     store_url = Unicode("", help="SQLAlchemy URL of the job store").tag(config=True)
     metadata_url = Unicode("", help="Path of the catalog file").tag(config=True)
     data_dir = Unicode("", help="Folder for what fusion-magic keeps").tag(config=True)
@@ -34,6 +48,7 @@ class FusionMagics(Magics):
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
+        self.shell: Any = shell
         self._fusions: dict[str, Any] = {}
 
     @observe("engine_url", "store_url", "metadata_url", "data_dir", "profile")
@@ -219,7 +234,7 @@ def _shown(result: Any, table: Any) -> Any:
 def _display(thing: Any) -> None:
     from IPython.display import display
 
-    display(thing)
+    display(thing)  # type: ignore[no-untyped-call]
 
 
 def notebook_name(shell: Any) -> str:
@@ -256,4 +271,6 @@ def unload(shell: Any) -> None:
         shell.magics_manager.magics[kind].pop("fusion", None)
     shell.configurables[:] = [c for c in shell.configurables if c is not magics]
     completer = shell.__dict__.pop("fusion_completer")
-    shell.Completer.custom_matchers[:] = [m for m in shell.Completer.custom_matchers if m is not completer]
+    shell.Completer.custom_matchers[:] = [
+        m for m in shell.Completer.custom_matchers if m is not completer
+    ]

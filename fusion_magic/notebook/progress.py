@@ -62,7 +62,7 @@ class ProgressLine:
             from IPython.display import display
 
             self._widget = HBox([FloatProgress(min=0, max=1), Label()])
-            display(self._widget)
+            display(self._widget)  # type: ignore[no-untyped-call]
         bar, label = self._widget.children
         bar.value = fraction or 0
         label.value = text

@@ -92,7 +92,8 @@ class Result:
             import pandas as pd
         except ImportError as exc:
             raise MissingExtra("A pandas data frame", extra="pandas") from exc
-        return self._table.to_pandas(types_mapper=pd.ArrowDtype)
+        frame: pd.DataFrame = self._table.to_pandas(types_mapper=pd.ArrowDtype)
+        return frame
 
     def polars(self) -> pl.DataFrame:
         """
@@ -115,7 +116,9 @@ class Result:
         """
         import pyarrow.parquet as pq
 
-        return _write_aside(Path(path), lambda aside: pq.write_table(self._table, aside, compression="zstd"))
+        return _write_aside(
+            Path(path), lambda aside: pq.write_table(self._table, aside, compression="zstd")
+        )
 
     def to_csv(self, path: str | Path) -> Path:
         """
@@ -167,7 +170,7 @@ class Result:
 
 def _type_text(field: pa.Field) -> str:
     metadata = field.metadata or {}
-    return metadata.get(b"trino_type", str(field.type).encode()).decode()
+    return str(metadata.get(b"trino_type", str(field.type).encode()).decode())
 
 
 def _write_aside(path: Path, write: Any) -> Path:

@@ -47,12 +47,86 @@ PREPARATION = (
 
 # Functions that sqlglot does not know and that DuckDB has with Trino's meaning.
 _SAME = frozenset(
-    """ABS ACOS ASIN ATAN ATAN2 CEIL CEILING COS COT DEGREES EXP FLOOR LN LOG10 LOG2 MOD PI RADIANS SIN SQRT TAN TRUNC
-    BIT_COUNT CARDINALITY CHR CODEPOINT CONCAT CONTAINS LENGTH LOWER LPAD LTRIM REVERSE RPAD RTRIM STARTS_WITH STRPOS
-    SUBSTR SUBSTRING TRANSLATE TRIM UPPER DAY DAY_OF_MONTH DAY_OF_YEAR HOUR MINUTE MONTH QUARTER SECOND YEAR
-    LAST_DAY_OF_MONTH ARBITRARY BOOL_AND BOOL_OR COUNT_IF CORR COVAR_POP COVAR_SAMP REGR_SLOPE REGR_INTERCEPT
-    CUME_DIST PERCENT_RANK SIGN LEVENSHTEIN_DISTANCE SKEWNESS KURTOSIS EVERY RAND RANDOM GROUPING
-    LAST_VALUE FIRST_VALUE NTH_VALUE NTILE RANK DENSE_RANK ROW_NUMBER""".split()
+    [
+        "ABS",
+        "ACOS",
+        "ASIN",
+        "ATAN",
+        "ATAN2",
+        "CEIL",
+        "CEILING",
+        "COS",
+        "COT",
+        "DEGREES",
+        "EXP",
+        "FLOOR",
+        "LN",
+        "LOG10",
+        "LOG2",
+        "MOD",
+        "PI",
+        "RADIANS",
+        "SIN",
+        "SQRT",
+        "TAN",
+        "TRUNC",
+        "BIT_COUNT",
+        "CARDINALITY",
+        "CHR",
+        "CODEPOINT",
+        "CONCAT",
+        "CONTAINS",
+        "LENGTH",
+        "LOWER",
+        "LPAD",
+        "LTRIM",
+        "REVERSE",
+        "RPAD",
+        "RTRIM",
+        "STARTS_WITH",
+        "STRPOS",
+        "SUBSTR",
+        "SUBSTRING",
+        "TRANSLATE",
+        "TRIM",
+        "UPPER",
+        "DAY",
+        "DAY_OF_MONTH",
+        "DAY_OF_YEAR",
+        "HOUR",
+        "MINUTE",
+        "MONTH",
+        "QUARTER",
+        "SECOND",
+        "YEAR",
+        "LAST_DAY_OF_MONTH",
+        "ARBITRARY",
+        "BOOL_AND",
+        "BOOL_OR",
+        "COUNT_IF",
+        "CORR",
+        "COVAR_POP",
+        "COVAR_SAMP",
+        "REGR_SLOPE",
+        "REGR_INTERCEPT",
+        "CUME_DIST",
+        "PERCENT_RANK",
+        "SIGN",
+        "LEVENSHTEIN_DISTANCE",
+        "SKEWNESS",
+        "KURTOSIS",
+        "EVERY",
+        "RAND",
+        "RANDOM",
+        "GROUPING",
+        "LAST_VALUE",
+        "FIRST_VALUE",
+        "NTH_VALUE",
+        "NTILE",
+        "RANK",
+        "DENSE_RANK",
+        "ROW_NUMBER",
+    ]
 )
 _RENAMED = {
     "CODEPOINT": "unicode",
@@ -66,13 +140,16 @@ _RENAMED = {
     "RAND": "random",
     "CONTAINS": "list_contains",
 }
-_REFUSED: Mapping[type[exp.Expression], tuple[str, str]] = {
+_REFUSED: Mapping[type[exp.Expr], tuple[str, str]] = {
     exp.ApproxDistinct: ("approx_distinct", "its estimate differs; use count(DISTINCT …)"),
     exp.ApproxQuantile: ("approx_percentile", "its estimate differs"),
     exp.AtTimeZone: ("AT TIME ZONE", "DuckDB keeps no zone with a timestamp"),
     exp.Format: ("format", "DuckDB's format has another pattern language"),
     exp.JSONExtract: ("json_extract", "DuckDB's JSON paths and results differ"),
-    exp.JSONExtractScalar: ("json_extract_scalar", "DuckDB gives text for objects where Trino gives NULL"),
+    exp.JSONExtractScalar: (
+        "json_extract_scalar",
+        "DuckDB gives text for objects where Trino gives NULL",
+    ),
     exp.JSONTable: ("JSON_TABLE", "DuckDB has no JSON_TABLE"),
     exp.MatchRecognize: ("MATCH_RECOGNIZE", "DuckDB has no row pattern matching"),
     exp.TableSample: ("TABLESAMPLE", "DuckDB's samples differ"),
@@ -125,7 +202,7 @@ def _first_line(exc: BaseException) -> str:
     return re.sub(r"\x1b\[\d+m", "", str(exc)).partition("\n")[0] or type(exc).__name__
 
 
-def _refuse(tree: exp.Expression) -> None:
+def _refuse(tree: exp.Expr) -> None:
     for node in tree.walk():
         refused = _REFUSED.get(type(node))
         if refused is not None:
@@ -141,7 +218,7 @@ def _refuse(tree: exp.Expression) -> None:
             raise UnsupportedSql("DuckDB has none of Trino's table functions.", hint=_ELSEWHERE)
 
 
-def _name_columns(tree: exp.Expression) -> None:
+def _name_columns(tree: exp.Expr) -> None:
     """
     Trino calls the n-th column _col<n> where the query gives it no name.
     """
@@ -154,7 +231,7 @@ def _name_columns(tree: exp.Expression) -> None:
             item.replace(exp.alias_(item.copy(), f"_col{position}"))
 
 
-def _rewrite(node: exp.Expression) -> exp.Expression:
+def _rewrite(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Anonymous):
         name = _RENAMED.get(str(node.this).upper())
         return exp.Anonymous(this=name, expressions=node.expressions) if name else node
@@ -169,7 +246,7 @@ def _rewrite(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def _average(node: exp.Avg) -> exp.Expression:
+def _average(node: exp.Avg) -> exp.Expr:
     if isinstance(node.parent, exp.Anonymous) and node.parent.this == "fusion_avg":
         return node
     operand = node.this.expressions[0] if isinstance(node.this, exp.Distinct) else node.this
@@ -177,7 +254,7 @@ def _average(node: exp.Avg) -> exp.Expression:
     return exp.Anonymous(this="fusion_avg", expressions=[node.copy(), type_of])
 
 
-def _cast(node: exp.Cast) -> exp.Expression:
+def _cast(node: exp.Cast) -> exp.Expr:
     to = node.to
     if to.this != exp.DataType.Type.VARCHAR or not to.expressions:
         return node
@@ -187,7 +264,7 @@ def _cast(node: exp.Cast) -> exp.Expression:
     return exp.Anonymous(this="left", expressions=[plain, length])
 
 
-def _regexp_replace(node: exp.RegexpReplace) -> exp.Expression:
+def _regexp_replace(node: exp.RegexpReplace) -> exp.Expr:
     replacement = node.args.get("replacement")
     if replacement is None or "$" not in replacement.sql():
         return node

@@ -24,7 +24,15 @@ from fusion_magic.sql.translation import Edit, apply_edits
 MAX_DEPTH = 150  # nested queries; deeper ones have no column lineage
 
 _WRITES = frozenset(
-    {"SELECT", "INSERT", "MERGE", "UPDATE", "CREATE TABLE AS", "CREATE VIEW", "CREATE MATERIALIZED VIEW"}
+    {
+        "SELECT",
+        "INSERT",
+        "MERGE",
+        "UPDATE",
+        "CREATE TABLE AS",
+        "CREATE VIEW",
+        "CREATE MATERIALIZED VIEW",
+    }
 )
 
 
@@ -94,9 +102,7 @@ def _columns(
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
 
-    text = apply_edits(
-        statement.text, [Edit(p.span, "NULL") for p in find_placeholders(statement)]
-    )
+    text = apply_edits(statement.text, [Edit(p.span, "NULL") for p in find_placeholders(statement)])
     logger = logging.getLogger("sqlglot")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -300,9 +306,7 @@ class _Walk:
                 return outputs
             outputs = grown
 
-    def _select(
-        self, node: object, outer: _Scope | None, ctes: Mapping[str, _Outputs]
-    ) -> _Outputs:
+    def _select(self, node: object, outer: _Scope | None, ctes: Mapping[str, _Outputs]) -> _Outputs:
         from sqlglot import exp
 
         select: exp.Select = node  # type: ignore[assignment]
@@ -370,14 +374,14 @@ class _Walk:
             ]
         return outputs
 
-    def _values(
-        self, node: object, outer: _Scope | None, ctes: Mapping[str, _Outputs]
-    ) -> _Outputs:
+    def _values(self, node: object, outer: _Scope | None, ctes: Mapping[str, _Outputs]) -> _Outputs:
         scope = _Scope(parent=outer)
         outputs: dict[int, frozenset[_Base]] = {}
         for row in node.expressions:  # type: ignore[attr-defined]
             for position, value in enumerate(getattr(row, "expressions", None) or [row]):
-                outputs[position] = outputs.get(position, frozenset()) | self._bases(value, scope, ctes)
+                outputs[position] = outputs.get(position, frozenset()) | self._bases(
+                    value, scope, ctes
+                )
         return [(f"_col{position}", bases) for position, bases in outputs.items()]
 
     # --- sources
@@ -463,9 +467,7 @@ class _Walk:
 
     # --- columns
 
-    def _bases(
-        self, node: object, scope: _Scope, ctes: Mapping[str, _Outputs]
-    ) -> frozenset[_Base]:
+    def _bases(self, node: object, scope: _Scope, ctes: Mapping[str, _Outputs]) -> frozenset[_Base]:
         """
         The base columns that the value of *node* depends on.
         """
@@ -535,7 +537,9 @@ class _Walk:
             if known:
                 # USING makes one column of two.
                 return frozenset().union(*(_of(source, name) for source in known))
-            unknown = [s for s in where.sources.values() if s.table is not None and s.columns is None]
+            unknown = [
+                s for s in where.sources.values() if s.table is not None and s.columns is None
+            ]
             if len(unknown) == 1:
                 return _of(unknown[0], name)
             if unknown:
@@ -571,7 +575,9 @@ def _children(node: object) -> Iterator[object]:
 def _renamed(outputs: _Outputs, names: list[str]) -> _Outputs:
     if not names:
         return outputs
-    return [(names[i] if i < len(names) else name, bases) for i, (name, bases) in enumerate(outputs)]
+    return [
+        (names[i] if i < len(names) else name, bases) for i, (name, bases) in enumerate(outputs)
+    ]
 
 
 def _of(source: _Source, name: str) -> frozenset[_Base]:

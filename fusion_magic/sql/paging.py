@@ -46,7 +46,10 @@ def find_paging(statement: Statement) -> Paging:
     if statement.kind != "SELECT":
         return Paging()
     clauses = _clauses_at_end(statement)
-    limit, offset = _value(statement, clauses, ("LIMIT", "FETCH")), _value(statement, clauses, ("OFFSET",))
+    limit, offset = (
+        _value(statement, clauses, ("LIMIT", "FETCH")),
+        _value(statement, clauses, ("OFFSET",)),
+    )
     keywords = [clause.keyword for clause in clauses]
     comma = next((c for c in clauses if c.keyword == "LIMIT" and len(c.numbers) == 2), None)
     if comma is not None and keywords == ["LIMIT"]:
@@ -130,7 +133,10 @@ def _clause_before(statement: Statement, last: int) -> _Clause | None:
     """
     words = statement.tokens.words
     for first in range(last, max(last - 6, 0), -1):
-        if words[first] not in {"LIMIT", "OFFSET", "FETCH"} or statement.tokens.kinds[first] != "word":
+        if (
+            words[first] not in {"LIMIT", "OFFSET", "FETCH"}
+            or statement.tokens.kinds[first] != "word"
+        ):
             continue
         numbers = _numbers_of(words[first : last + 1])
         if numbers is None or words[first - 1] in {"AS", ".", ","}:
@@ -149,13 +155,24 @@ def _numbers_of(words: list[str]) -> tuple[int, ...] | None:
             return (1,)
         case ["LIMIT", "N", ",", "N"]:
             return (1, 3)
-        case ["LIMIT", "ALL" | "?"] | ["LIMIT", ":", _] | ["OFFSET", "?"] | ["OFFSET", "?", "ROW" | "ROWS"]:
+        case (
+            ["LIMIT", "ALL" | "?"]
+            | ["LIMIT", ":", _]
+            | ["OFFSET", "?"]
+            | ["OFFSET", "?", "ROW" | "ROWS"]
+        ):
             return ()
         case ["FETCH", "FIRST" | "NEXT", "N", "ROW" | "ROWS", "ONLY"]:
             return (2,)
         case ["FETCH", "FIRST" | "NEXT", "ROW" | "ROWS", "ONLY"]:
             return ()
-        case ["FETCH", "FIRST" | "NEXT", *_, "ROW" | "ROWS", "ONLY"] | ["FETCH", "FIRST" | "NEXT", *_, "WITH", "TIES"]:
+        case ["FETCH", "FIRST" | "NEXT", *_, "ROW" | "ROWS", "ONLY"] | [
+            "FETCH",
+            "FIRST" | "NEXT",
+            *_,
+            "WITH",
+            "TIES",
+        ]:
             return ()
         case _:
             return None

@@ -70,7 +70,11 @@ def _follows_operand(statement: Statement, index: int) -> bool:
     tokens = statement.tokens
     if index == 0 or tokens.ends[index - 1] != tokens.starts[index]:
         return False
-    return tokens.kinds[index - 1] in {WORD, QUOTED, NUMBER} or tokens.words[index - 1] in {":", "]", ")"}
+    return tokens.kinds[index - 1] in {WORD, QUOTED, NUMBER} or tokens.words[index - 1] in {
+        ":",
+        "]",
+        ")",
+    }
 
 
 def parameter_edits(statement: Statement, values: Mapping[str, object]) -> tuple[Edit, ...]:
@@ -99,7 +103,11 @@ def parameter_edits(statement: Statement, values: Mapping[str, object]) -> tuple
 
 def _in_place(placeholder: Placeholder, value: object) -> str:
     value = _plain(value)
-    if not placeholder.is_list or isinstance(value, str) or not isinstance(value, (list, tuple, set, frozenset)):
+    if (
+        not placeholder.is_list
+        or isinstance(value, str)
+        or not isinstance(value, (list, tuple, set, frozenset))
+    ):
         text = format_literal(value)
         return f"({text})" if placeholder.is_list and not placeholder.has_brackets else text
     if not value:
@@ -173,12 +181,15 @@ def _text(value: str) -> str:
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        raise InvalidParameter("The text holds half of a surrogate pair, which is no character.") from None
+        raise InvalidParameter(
+            "The text holds half of a surrogate pair, which is no character."
+        ) from None
     quoted = value.replace("'", "''")
     if value.isprintable() or not any(ord(c) < 32 or ord(c) == 127 for c in value):
         return f"'{quoted}'"
     escaped = "".join(
-        f"\\{ord(c):04X}" if ord(c) < 32 or ord(c) == 127 else c for c in quoted.replace("\\", "\\\\")
+        f"\\{ord(c):04X}" if ord(c) < 32 or ord(c) == 127 else c
+        for c in quoted.replace("\\", "\\\\")
     )
     return f"U&'{escaped}'"
 
@@ -193,7 +204,9 @@ def _integer(value: int) -> str:
 
 def _decimal(value: Decimal) -> str:
     if not value.is_finite():
-        raise InvalidParameter(f"The decimal {value} has no SQL literal.", hint="Use a float instead.")
+        raise InvalidParameter(
+            f"The decimal {value} has no SQL literal.", hint="Use a float instead."
+        )
     text = f"{value:f}"
     if len(text.lstrip("-").replace(".", "").lstrip("0")) > MAX_DECIMAL_DIGITS:
         raise InvalidParameter(f"{text} has more than {MAX_DECIMAL_DIGITS} digits.")

@@ -21,17 +21,111 @@ Role = Literal["source", "target", "other"]
 TRINO_PARTS = 3
 
 RESERVED = frozenset(
-    """ALTER AND AS BETWEEN BY CASE CAST CONSTRAINT CREATE CROSS CUBE CURRENT_CATALOG CURRENT_DATE CURRENT_PATH
-    CURRENT_ROLE CURRENT_SCHEMA CURRENT_TIME CURRENT_TIMESTAMP CURRENT_USER DEALLOCATE DELETE DESCRIBE DISTINCT DROP
-    ELSE END ESCAPE EXCEPT EXECUTE EXISTS EXTRACT FALSE FOR FROM FULL GROUP GROUPING HAVING IN INNER INSERT INTERSECT
-    INTO IS JOIN JSON_ARRAY JSON_EXISTS JSON_OBJECT JSON_QUERY JSON_TABLE JSON_VALUE LEFT LIKE LISTAGG LOCALTIME
-    LOCALTIMESTAMP NATURAL NORMALIZE NOT NULL ON OR ORDER OUTER PREPARE RECURSIVE RIGHT ROLLUP SELECT SKIP TABLE THEN
-    TRIM TRUE UESCAPE UNION UNNEST USING VALUES WHEN WHERE WITH""".split()
+    [
+        "ALTER",
+        "AND",
+        "AS",
+        "BETWEEN",
+        "BY",
+        "CASE",
+        "CAST",
+        "CONSTRAINT",
+        "CREATE",
+        "CROSS",
+        "CUBE",
+        "CURRENT_CATALOG",
+        "CURRENT_DATE",
+        "CURRENT_PATH",
+        "CURRENT_ROLE",
+        "CURRENT_SCHEMA",
+        "CURRENT_TIME",
+        "CURRENT_TIMESTAMP",
+        "CURRENT_USER",
+        "DEALLOCATE",
+        "DELETE",
+        "DESCRIBE",
+        "DISTINCT",
+        "DROP",
+        "ELSE",
+        "END",
+        "ESCAPE",
+        "EXCEPT",
+        "EXECUTE",
+        "EXISTS",
+        "EXTRACT",
+        "FALSE",
+        "FOR",
+        "FROM",
+        "FULL",
+        "GROUP",
+        "GROUPING",
+        "HAVING",
+        "IN",
+        "INNER",
+        "INSERT",
+        "INTERSECT",
+        "INTO",
+        "IS",
+        "JOIN",
+        "JSON_ARRAY",
+        "JSON_EXISTS",
+        "JSON_OBJECT",
+        "JSON_QUERY",
+        "JSON_TABLE",
+        "JSON_VALUE",
+        "LEFT",
+        "LIKE",
+        "LISTAGG",
+        "LOCALTIME",
+        "LOCALTIMESTAMP",
+        "NATURAL",
+        "NORMALIZE",
+        "NOT",
+        "NULL",
+        "ON",
+        "OR",
+        "ORDER",
+        "OUTER",
+        "PREPARE",
+        "RECURSIVE",
+        "RIGHT",
+        "ROLLUP",
+        "SELECT",
+        "SKIP",
+        "TABLE",
+        "THEN",
+        "TRIM",
+        "TRUE",
+        "UESCAPE",
+        "UNION",
+        "UNNEST",
+        "USING",
+        "VALUES",
+        "WHEN",
+        "WHERE",
+        "WITH",
+    ]
 )
 _SET_OPERATIONS = frozenset({"UNION", "EXCEPT", "INTERSECT"})
 _CLAUSES = frozenset({"WHERE", "GROUP", "HAVING", "ORDER"}) | _SET_OPERATIONS
 _PERIOD_WORDS = frozenset(
-    "TIMESTAMP DATE TIME INTERVAL AT ZONE YEAR MONTH DAY HOUR MINUTE SECOND AND OR TO".split()
+    [
+        "TIMESTAMP",
+        "DATE",
+        "TIME",
+        "INTERVAL",
+        "AT",
+        "ZONE",
+        "YEAR",
+        "MONTH",
+        "DAY",
+        "HOUR",
+        "MINUTE",
+        "SECOND",
+        "AND",
+        "OR",
+        "TO",
+    ]
 )
 
 
@@ -200,7 +294,9 @@ class _Scan:
         """
         The dotted name that starts at *index*, or None.
         """
-        if not self.is_part(index) or (self.kinds[index] == WORD and self.words[index][0].isdigit()):
+        if not self.is_part(index) or (
+            self.kinds[index] == WORD and self.words[index][0].isdigit()
+        ):
             return None
         parts = [index]
         after = index + 1
@@ -214,7 +310,11 @@ class _Scan:
         return _Name(tuple(parts), after)
 
     def _is_digits(self, index: int) -> bool:
-        return index < self.count and self.kinds[index] == NUMBER and is_plain_integer(self.words[index])
+        return (
+            index < self.count
+            and self.kinds[index] == NUMBER
+            and is_plain_integer(self.words[index])
+        )
 
     def texts(self, name: _Name) -> tuple[str, ...]:
         return tuple(self.text(index) for index in name.parts)
@@ -514,9 +614,9 @@ class _Scan:
         elif word in _SET_OPERATIONS:
             frame.scope = _Scope(frame.scope.parent)
             frame.clause = "select"
-        elif frame.clause in {"from", "select"} and self._starts_tail(index):
-            frame.clause = "tail"
-        elif word == "WHEN" and frame.outer is None and self.statement.kind == "MERGE":
+        elif (frame.clause in {"from", "select"} and self._starts_tail(index)) or (
+            word == "WHEN" and frame.outer is None and self.statement.kind == "MERGE"
+        ):
             frame.clause = "tail"
         else:
             return None
@@ -565,7 +665,11 @@ class _Scan:
                 depth += 1
             elif word == "END" and self.word(index + 1) not in {"IF", "LOOP", "WHILE", "REPEAT"}:
                 depth -= 1
-            elif depth <= 0 and word in {"SELECT", "WITH", "VALUES", "TABLE"} and self._is_query_word(index):
+            elif (
+                depth <= 0
+                and word in {"SELECT", "WITH", "VALUES", "TABLE"}
+                and self._is_query_word(index)
+            ):
                 return index
             index += 1
         return index
@@ -664,9 +768,9 @@ class _Scan:
                 is_operand = False
             elif self.kinds[index] == SYMBOL:
                 is_operand = self.words[index] == "?"
-            elif is_operand:
-                return index
-            elif word in RESERVED and not word.startswith(("CURRENT", "LOCAL", "CAST", "EXTRACT")):
+            elif is_operand or (
+                word in RESERVED and not word.startswith(("CURRENT", "LOCAL", "CAST", "EXTRACT"))
+            ):
                 return index
             else:
                 is_operand = not (word and self.symbol(index + 1) in {"(", "."})

@@ -157,7 +157,9 @@ def _block_depth(word: str, previous: str, depth: int) -> int:
     if previous == "END":
         # END IF, END CASE, END LOOP …: the END has closed the block.
         return depth
-    if word in {"BEGIN", "CASE", "LOOP", "WHILE", "REPEAT"} or (word == "IF" and previous in {";", "BEGIN", "THEN", "ELSE", "DO", "LOOP"}):
+    if word in {"BEGIN", "CASE", "LOOP", "WHILE", "REPEAT"} or (
+        word == "IF" and previous in {";", "BEGIN", "THEN", "ELSE", "DO", "LOOP"}
+    ):
         return depth + (0 if word == "LOOP" and previous == "END" else 1)
     if word == "END":
         return max(0, depth - 1)
@@ -213,13 +215,19 @@ def _kind_at(tokens: Tokens, first: int) -> str:
     for kind in _KINDS:
         if tuple(words[: len(kind)]) == kind:
             name = _NAMES.get(kind, " ".join(kind))
-            return _create_table_kind(tokens, first) if name == "CREATE TABLE" else _with_object(name, words)
+            return (
+                _create_table_kind(tokens, first)
+                if name == "CREATE TABLE"
+                else _with_object(name, words)
+            )
     return "UNKNOWN"
 
 
 def _with_object(name: str, words: list[str]) -> str:
     if name in {"DROP", "ALTER"}:
-        return " ".join((name, *(["MATERIALIZED VIEW"] if words[1:2] == ["MATERIALIZED"] else words[1:2])))
+        return " ".join(
+            (name, *(["MATERIALIZED VIEW"] if words[1:2] == ["MATERIALIZED"] else words[1:2]))
+        )
     if name in {"SET", "RESET"}:
         return " ".join((name, *words[1:2]))
     return name

@@ -31,7 +31,10 @@ _TOKEN = re.compile(
 _OPENING = {"(": ")", "[": "]"}
 _UNCLOSED = {
     "'": ("A string is not closed.", "Close it with '; a quote inside a string is doubled."),
-    '"': ("A quoted name is not closed or empty.", 'Close it with "; a quote inside it is doubled.'),
+    '"': (
+        "A quoted name is not closed or empty.",
+        'Close it with "; a quote inside it is doubled.',
+    ),
     "`": ("Names are not quoted with ` in Trino.", 'Quote them with ".'),
 }
 
@@ -110,9 +113,7 @@ def _unreadable(text: str, position: int) -> InvalidSql:
     return error
 
 
-def _match_brackets(
-    text: str, kinds: list[str], words: list[str], starts: list[int]
-) -> list[int]:
+def _match_brackets(text: str, kinds: list[str], words: list[str], starts: list[int]) -> list[int]:
     closing = [0] * len(words)
     open_: list[int] = []
     for index, word in enumerate(words):

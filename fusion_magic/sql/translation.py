@@ -75,7 +75,9 @@ def name_edits(
         if reference.alias is not None:
             text = reference.alias
         elif reference.alias_at is not None and name[-1].lower() != written.lower():
-            edits.append(Edit(Span(reference.alias_at, reference.alias_at), f" AS {quote(written)}"))
+            edits.append(
+                Edit(Span(reference.alias_at, reference.alias_at), f" AS {quote(written)}")
+            )
             text = quote(written)
         edits.extend(Edit(span, text) for span in reference.column_spans)
     return tuple(edits)

@@ -229,7 +229,9 @@ class Store(Protocol):
         """
         ...
 
-    def queued(self, job_id: UUID | None = None, *, limit: int = 1000) -> Sequence[tuple[int, QueueRow]]:
+    def queued(
+        self, job_id: UUID | None = None, *, limit: int = 1000
+    ) -> Sequence[tuple[int, QueueRow]]:
         """
         Pending outbox rows, by rising id, of one job or of all.
         """

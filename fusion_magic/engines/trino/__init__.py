@@ -1,0 +1,246 @@
+"""
+The distributed engine: Trino, over its REST protocol.
+
+``client`` speaks HTTP, ``types`` turns JSON values into Arrow, and this module follows a statement from page
+to page. The next page is fetched while this one is decoded.
+
+Source: Trino, "Client protocol", https://trino.io/docs/476/develop/client-protocol.html
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from fusion_magic.engines import EngineQuery, Plan, Progress
+from fusion_magic.engines.trino.client import TrinoClient, TrinoSettings, failure
+from fusion_magic.errors import EngineUnavailable, QueryCanceled
+from fusion_magic.sql.translation import format_trino_name, quote
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from fusion_magic.metadata import Entity
+
+CATALOGS_AGE_S = 60.0
+
+
+class TrinoEngine:
+    """
+    The port ``Engine`` over one Trino cluster.
+    """
+
+    name = "trino"
+
+    def __init__(self, settings: TrinoSettings) -> None:
+        self._client = TrinoClient(settings)
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._catalogs: tuple[float, frozenset[str]] = (float("-inf"), frozenset())
+        self._running: set[TrinoExecution] = set()
+
+    @property
+    def default_schema(self) -> tuple[str, ...]:
+        """See ``Engine.default_schema``."""
+        return tuple(filter(None, (self._settings.catalog, self._settings.schema)))
+
+    def has_table(self, trino_parts: tuple[str, ...]) -> bool:
+        """See ``Engine.has_table``."""
+        catalog, schema, table = trino_parts
+        schema_text, table_text = (text.lower().replace("'", "''") for text in (schema, table))
+        return bool(
+            self._rows(
+                f"SELECT 1 FROM {quote(catalog)}.information_schema.tables "
+                f"WHERE table_schema = '{schema_text}' AND table_name = '{table_text}'"
+            )
+        )
+
+    def catalogs(self) -> frozenset[str]:
+        """See ``Engine.catalogs``."""
+        asked_at, names = self._catalogs
+        if time.monotonic() - asked_at > CATALOGS_AGE_S:
+            names = frozenset(str(row[0]).lower() for row in self._rows("SHOW CATALOGS"))
+            self._catalogs = (time.monotonic(), names)
+        return names
+
+    def execute(self, query: EngineQuery) -> TrinoExecution:
+        """See ``Engine.execute``."""
+        execution = TrinoExecution(self._client, query, ended=self._running.discard)
+        self._running.add(execution)
+        return execution
+
+    def explain(self, query: EngineQuery) -> Plan:
+        """See ``Engine.explain``."""
+        import json
+
+        text = "\n".join(str(row[0]) for row in self._rows(f"EXPLAIN {query.sql}"))
+        io = json.loads(str(self._rows(f"EXPLAIN (TYPE IO, FORMAT JSON) {query.sql}")[0][0]))
+        estimate = io.get("estimate") or {}
+        return Plan(
+            text,
+            rows=_number(estimate.get("outputRowCount")),
+            size_bytes=_number(estimate.get("outputSizeInBytes")),
+        )
+
+    def describe(self, query_entities: Sequence[Entity]) -> Mapping[str, Mapping[str, str]]:
+        """See ``Engine.describe``."""
+        from fusion_magic.errors import QueryFailed
+
+        found = {}
+        for entity in query_entities:
+            try:
+                rows = self._rows(f"DESCRIBE {format_trino_name(entity.trino_parts)}")
+            except QueryFailed:
+                continue
+            found[entity.fqn] = {str(row[0]): str(row[1]) for row in rows}
+        return found
+
+    def close(self) -> None:
+        """See ``Engine.close``."""
+        for execution in list(self._running):
+            execution.cancel()
+        self._client.close()
+
+    def _rows(self, sql: str) -> list[list[Any]]:
+        execution = TrinoExecution(self._client, EngineQuery(sql=sql, job_id=""))
+        return [list(row) for batch in execution.batches() for row in _tuples(batch)]
+
+
+class TrinoExecution:
+    """
+    The port ``Execution``: one statement, from its first page to its last.
+    """
+
+    def __init__(self, client: TrinoClient, query: EngineQuery, *, ended: Any = None) -> None:
+        self._client = client
+        self._query = query
+        self._ended = ended or (lambda _execution: None)
+        self._is_cancelled = threading.Event()
+        self._is_done = False
+        self._next_uri: str | None = None
+        self._stats: Mapping[str, Any] = {}
+        self._schema: pa.Schema | None = None
+        self.query_id: str | None = None
+        self.info_url: str | None = None
+        self.update_type: str | None = None
+        self.rows_changed: int | None = None
+        self.warnings: tuple[str, ...] = ()
+
+    def schema(self) -> pa.Schema:
+        """See ``Execution.schema``."""
+        import pyarrow as pa
+
+        return self._schema if self._schema is not None else pa.schema([])
+
+    def batches(self) -> Generator[pa.RecordBatch, None, None]:
+        """See ``Execution.batches``."""
+        with ThreadPoolExecutor(1, thread_name_prefix="fusion-page") as pool:
+            try:
+                page = self._client.submit(self._query)
+                while True:
+                    following = self._after(page, pool)
+                    batch = self._decode(page)
+                    if batch is not None:
+                        yield batch
+                    if following is None:
+                        break
+                    page = following.result()
+                self._is_done = True
+            except BaseException as exc:
+                self._stop()
+                if self._is_cancelled.is_set() and isinstance(exc, Exception):
+                    raise QueryCanceled("The query was canceled.", query_id=self.query_id) from exc
+                raise
+            finally:
+                self._is_done = True
+                self._ended(self)
+
+    def progress(self) -> Progress:
+        """See ``Execution.progress``."""
+        stats = self._stats
+        percent = stats.get("progressPercentage")
+        return Progress(
+            state=str(stats.get("state", "WAITING")),
+            fraction=percent / 100 if percent is not None else None,
+            rows=int(stats.get("processedRows", 0)),
+            size_bytes=int(stats.get("processedBytes", 0)),
+            elapsed_s=float(stats.get("elapsedTimeMillis", 0)) / 1000,
+            splits_done=int(stats.get("completedSplits", 0)),
+            splits_total=int(stats.get("totalSplits", 0)),
+        )
+
+    def cancel(self) -> None:
+        """See ``Execution.cancel``."""
+        if self._is_done:
+            return
+        self._is_cancelled.set()
+        self._client.cancel(self._next_uri)
+
+    def _after(self, page: Mapping[str, Any], pool: ThreadPoolExecutor) -> Future[Any] | None:
+        """
+        Take note of what *page* says of the query; ask for the next one in the background.
+        """
+        self.query_id = page.get("id", self.query_id)
+        self.info_url = page.get("infoUri", self.info_url)
+        self._stats = page.get("stats", self._stats)
+        self.update_type = page.get("updateType", self.update_type)
+        self.rows_changed = page.get("updateCount", self.rows_changed)
+        self.warnings = tuple(w["message"] for w in page.get("warnings") or ()) or self.warnings
+        self._next_uri = page.get("nextUri")
+        if page.get("error"):
+            raise failure(page["error"], self._query.sql, self.query_id)
+        if self._is_cancelled.is_set():
+            raise QueryCanceled("The query was canceled.", query_id=self.query_id)
+        if self._next_uri is None:
+            if self._stats.get("state") not in {"FINISHED", None}:
+                raise EngineUnavailable(
+                    "Trino ended the result before the query was finished.", query_id=self.query_id
+                )
+            return None
+        return pool.submit(self._client.next_page, self._next_uri)
+
+    def _decode(self, page: Mapping[str, Any]) -> pa.RecordBatch | None:
+        from fusion_magic.engines.trino.types import decode_rows, schema_of
+
+        if self._schema is None and page.get("columns") and self.update_type is None:
+            self._schema = schema_of(page["columns"])
+        data = page.get("data")
+        if not data or self._schema is None or self.update_type is not None:
+            return None
+        return decode_rows(page["columns"], data, self._schema)
+
+    def _stop(self) -> None:
+        if not self._is_done:
+            self._client.cancel(self._next_uri)
+
+
+def open_trino(settings: Any) -> TrinoEngine:
+    """
+    The engine for the program's settings.
+
+    Raises:
+        MissingExtra: The packages for Trino are not installed.
+        InvalidSettings: The URL or the authentication is wrong.
+    """
+    return TrinoEngine(
+        TrinoSettings.from_url(
+            settings.engine_url,
+            user=settings.owner,
+            password=settings.engine_password,
+            token=settings.engine_token,
+            auth=settings.engine_auth,
+            certificate=settings.engine_certificate,
+            key=settings.engine_key,
+        )
+    )
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _tuples(batch: pa.RecordBatch) -> list[tuple[Any, ...]]:
+    return list(zip(*(column.to_pylist() for column in batch.columns), strict=True))

@@ -66,7 +66,10 @@ def upgrade() -> None:
     op.create_table(
         "job_detail",
         _job_id(is_key=True),
-        *(sa.Column(name, sa.Text, nullable=False) for name in ("owner", "origin", "engine", "profile")),
+        *(
+            sa.Column(name, sa.Text, nullable=False)
+            for name in ("owner", "origin", "engine", "profile")
+        ),
         *(sa.Column(name, sa.Text) for name in ("query_id", "error", "hint")),
         *(sa.Column(name, UtcTime) for name in ("started", "finished")),
         *(sa.Column(name, sa.BigInteger) for name in ("row_count", "size_bytes")),
