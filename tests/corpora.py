@@ -26,7 +26,7 @@ def _queries(extension: str) -> dict[int, str]:
     with duckdb.connect() as connection:
         connection.load_extension(extension)
         rows = connection.execute(f"SELECT query_nr, query FROM {extension}_queries()").fetchall()
-    return {number: query for number, query in rows}
+    return dict(rows)
 
 
 def tpch_queries() -> dict[int, str]:

@@ -66,17 +66,17 @@ def build_lineage(translation: Translation, *, origin: str) -> Lineage:
     if not writes and sources:
         targets = {notebook_fqn(origin): False}
     if not sources or not targets:
-        return Lineage((*_ingestions(targets, sources),), (), missing)
+        return Lineage((*_ingestions(targets),), (), missing)
     edges, incomplete = _column_edges(translation, next(iter(targets)))
     lineage_rows = (
         QueueRow(model_name_fqn=target, from_fqn=source, command="LINEAGE")
         for target in targets
         for source in sources
     )
-    return Lineage((*_ingestions(targets, sources), *lineage_rows), edges, (*missing, *incomplete))
+    return Lineage((*_ingestions(targets), *lineage_rows), edges, (*missing, *incomplete))
 
 
-def _ingestions(targets: dict[str, bool], sources: tuple[str, ...]) -> tuple[QueueRow, ...]:
+def _ingestions(targets: dict[str, bool]) -> tuple[QueueRow, ...]:
     return tuple(
         QueueRow(model_name_fqn=target, from_fqn=None, command="INGESTION")
         for target, is_known in targets.items()

@@ -186,9 +186,9 @@ class _Run:
 
     def _stop(self, drain: Drain, interrupt: BaseException) -> None:
         drain.cancel()
-        if isinstance(interrupt, KeyboardInterrupt) and drain.is_complete:
-            if not self.translation.statement.is_query:
-                self._finish(drain, self._lineage())
+        is_written = drain.is_complete and not self.translation.statement.is_query
+        if isinstance(interrupt, KeyboardInterrupt) and is_written:
+            self._finish(drain, self._lineage())
 
     def _lineage(self) -> Lineage:
         if not self.translation.references:

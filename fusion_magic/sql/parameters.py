@@ -167,7 +167,7 @@ def _plain_datetime64(value: object) -> object:
         return None
     if nanoseconds % 1000:
         raise InvalidParameter(f"{value} has nanoseconds, which Python's datetime lacks.")
-    return dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=nanoseconds // 1000)
+    return dt.datetime.fromisoformat("1970-01-01") + dt.timedelta(microseconds=nanoseconds // 1000)
 
 
 def _refuse_nanoseconds(value: object) -> None:

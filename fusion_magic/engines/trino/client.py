@@ -240,7 +240,7 @@ def _authentication(settings: TrinoSettings) -> Any:
     makers = {
         "": lambda: None,
         "basic": lambda: trino_auth.BasicAuthentication(settings.user, settings.password or ""),
-        "jwt": lambda: trino_auth.JWTAuthentication(settings.token),
+        "jwt": lambda: trino_auth.JWTAuthentication(settings.token or ""),
         "oauth2": lambda: trino_auth.OAuth2Authentication(),
         "certificate": lambda: trino_auth.CertificateAuthentication(
             settings.certificate, settings.key
@@ -250,7 +250,7 @@ def _authentication(settings: TrinoSettings) -> Any:
     if kind not in makers:
         known = ", ".join(filter(None, makers))
         raise InvalidSettings(f"engine.auth is {kind!r}.", hint=f"Known are {known}.")
-    return makers[kind]()
+    return makers[kind]()  # type: ignore[no-untyped-call]
 
 
 def _refused(response: requests.Response) -> EngineUnavailable:

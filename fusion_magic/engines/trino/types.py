@@ -14,6 +14,7 @@ Trino's types and JSON values as Arrow. Every field's metadata names its type in
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -134,7 +135,9 @@ def _decode(signature: Mapping[str, Any], kind: pa.DataType, values: list[Any]) 
         return pa.array([_SPECIAL.get(v, v) if isinstance(v, str) else v for v in values], kind)
     if pa.types.is_binary(kind):
         return pa.array([None if v is None else base64.b64decode(v) for v in values], kind)
-    if pa.types.is_decimal(kind) or pa.types.is_date(kind) or pa.types.is_time(kind):
+    if pa.types.is_time(kind):
+        return pa.array([None if v is None else dt.time.fromisoformat(v) for v in values], kind)
+    if pa.types.is_decimal(kind) or pa.types.is_date(kind):
         return pa.array(values, pa.string()).cast(kind)
     if pa.types.is_timestamp(kind):
         text = pa.array(values, pa.string())

@@ -1,0 +1,145 @@
+"""
+Whole cells, from names to rows and what they leave behind, on the embedded default and on real Trino.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fusion_magic import connect
+from fusion_magic.app import Fusion
+from fusion_magic.errors import FusionError, QueryFailed, ResultTooLarge, UnknownFqn, UnsupportedSql
+from fusion_magic.store import JobStatus
+
+CATALOG = """version: 1
+models:
+  shop.db.public.orders:
+    trino: tpch.tiny.orders
+    source: orders.csv
+    deprecated: Use orders_v2.
+    columns:
+      - {name: orderkey, type: bigint}
+      - {name: custkey, type: bigint, tags: [PII.Sensitive]}
+      - {name: totalprice, type: double}
+  out.db.default.known: {trino: memory.default.known}
+"""
+
+
+@pytest.fixture(params=["duckdb", pytest.param("trino", marks=pytest.mark.trino)])
+def fusion(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fusion]:
+    (tmp_path / "catalog.yaml").write_text(CATALOG)
+    (tmp_path / "orders.csv").write_text(
+        "orderkey,custkey,totalprice\n1,370,172799.49\n2,781,38426.09\n3,1234,1.0\n"
+    )
+    url = "duckdb://"
+    if request.param == "trino":
+        url = request.getfixturevalue("trino_url").replace("http", "trino", 1)
+    with connect(
+        metadata_url=str(tmp_path / "catalog.yaml"), data_dir=str(tmp_path), engine_url=url
+    ) as opened:
+        yield opened
+
+
+def test_a_query_leaves_a_job_its_names_and_its_lineage(fusion: Fusion) -> None:
+    result = fusion.run(
+        "SELECT orders.totalprice FROM shop.db.public.orders WHERE orderkey <= :n ORDER BY orderkey LIMIT 2",
+        params={"n": 2},
+        origin="a.ipynb",
+    )
+
+    assert result.rows() == [(172799.49,), (38426.09,)]
+    job = fusion.job(result.job_id)
+    assert (job.status, job.limit_, job.row_count) == (JobStatus.FINISHED, 2, 2)
+    assert [m.trino_model_name for m in fusion.models(result.job_id)] == ["tpch.tiny.orders"]
+    assert [(r.command, r.from_fqn, r.model_name_fqn) for _, r in fusion.queued(result.job_id)] == [
+        ("INGESTION", None, 'fusion.notebooks."a.ipynb"'),
+        ("LINEAGE", "shop.db.public.orders", 'fusion.notebooks."a.ipynb"'),
+    ]
+    assert [e.source_column for e in fusion.column_edges(result.job_id)] == ["totalprice"]
+    assert result.warnings == ("shop.db.public.orders is deprecated: Use orders_v2.",)
+
+
+def test_an_unknown_name_is_refused_before_the_engine_and_leaves_a_failed_job(
+    fusion: Fusion,
+) -> None:
+    with pytest.raises(UnknownFqn) as caught:
+        fusion.run("SELECT *\nFROM shop.db.public.oders")
+
+    assert caught.value.similar[0] == "shop.db.public.orders"
+    assert "line 2: FROM shop.db.public.oders" in str(caught.value)
+    job = fusion.jobs()[0]
+    assert (job.status, job.user_query) == (JobStatus.FAILED, "SELECT *\nFROM shop.db.public.oders")
+    assert fusion.queued(job.id) == []
+
+
+def test_an_engines_error_is_the_jobs_error(fusion: Fusion) -> None:
+    with pytest.raises(QueryFailed, match="(?i)division by zero"):
+        fusion.run("SELECT orderkey / 0 FROM shop.db.public.orders")
+
+    assert "ivision by zero" in str(fusion.jobs()[0].error)
+
+
+def test_a_table_that_a_job_made_is_known_to_the_next(fusion: Fusion) -> None:
+    try:
+        fusion.run(
+            "CREATE TABLE out.db.default.made AS SELECT orderkey AS k FROM shop.db.public.orders WHERE orderkey < 3"
+        )
+
+        assert fusion.run("SELECT count(*) FROM out.db.default.made").rows() == [(2,)]
+        assert fusion.lineage("out.db.default.made")[0] == ("shop.db.public.orders",)
+    finally:
+        fusion.run("DROP TABLE IF EXISTS out.db.default.made")
+
+
+def test_a_script_stops_at_its_first_failure(fusion: Fusion) -> None:
+    with pytest.raises(FusionError):
+        list(fusion.run_script("SELECT 1; SELECT * FROM no.such.table_.here; SELECT 2"))
+
+    assert [j.user_query for j in reversed(fusion.jobs())] == [
+        "SELECT 1",
+        "SELECT * FROM no.such.table_.here",
+    ]
+
+
+def test_integers_divide_as_in_trino(fusion: Fusion) -> None:
+    assert fusion.run("SELECT 7 / 2, -7 / 2, 7e0 / 2").rows() == [(3, -3, 3.5)]
+
+
+def test_use_completes_names(fusion: Fusion) -> None:
+    fusion.run("USE shop.db.public")
+
+    assert fusion.run("SELECT count(*) FROM orders WHERE orderkey < 4").rows() == [(3,)]
+
+
+def test_a_result_beyond_the_memory_set_aside_stops_with_a_hint(tmp_path: Path) -> None:
+    with connect(data_dir=str(tmp_path), metadata_url="", results_max_memory="1 KiB") as fusion:
+        with pytest.raises(ResultTooLarge) as caught:
+            fusion.run("SELECT * FROM UNNEST(sequence(1, 10000)) AS t(n)")
+
+        assert "--limit" in str(caught.value.hint)
+        assert fusion.jobs()[0].status is JobStatus.FAILED
+
+
+def test_what_duckdb_would_do_differently_is_refused_by_name(tmp_path: Path) -> None:
+    with (
+        connect(data_dir=str(tmp_path)) as fusion,
+        pytest.raises(UnsupportedSql, match="format_datetime"),
+    ):
+        fusion.run("SELECT format_datetime(now(), 'y')")
+
+
+def test_loading_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from IPython.core.interactiveshell import InteractiveShell; s = InteractiveShell(); "
+        "before = set(sys.modules); s.run_line_magic('load_ext', 'fusion_magic'); "
+        "heavy = {'pandas', 'sqlalchemy', 'sqlglot', 'trino', 'pyarrow', 'duckdb', 'ipywidgets'}; "
+        "print(sorted(heavy & (set(sys.modules) - before)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip().splitlines()[-1] == "[]"

@@ -1,0 +1,159 @@
+"""
+The contract of a job store, on SQLite and on PostgreSQL alike.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from fusion_magic.errors import IllegalTransition, StoreTooNew, StoreUnavailable
+from fusion_magic.store import ColumnEdge, JobFilter, JobStatus, ModelRow, NewJob, Outcome, QueueRow
+from fusion_magic.store.sql_store import SqlStore, open_store
+from fusion_magic.store.tables import metadata
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'jobs.db'}"
+    else:
+        url = request.getfixturevalue("postgres_url")
+        engine = sa.create_engine(url)
+        with engine.begin() as connection:
+            metadata.drop_all(connection)
+            connection.exec_driver_sql("DROP TABLE IF EXISTS alembic_version")
+        engine.dispose()
+    opened = open_store(url)
+    yield opened
+    opened.close()
+
+
+def running(store: SqlStore) -> UUID:
+    job_id = uuid4()
+    store.create(NewJob(id=job_id, user_query="SELECT 1", owner="ana"))
+    model = ModelRow(model_id_of_om="1", fully_qualified_name="a.b.c.d", trino_model_name="a.c.d")
+    store.queue(job_id, converted_query="SELECT 1", limit_=2**40, offset_=None, models=[model])
+    store.start(job_id)
+    return job_id
+
+
+def test_a_finished_job_keeps_everything(store: SqlStore) -> None:
+    job_id = running(store)
+    edge = ColumnEdge(source_fqn="a.b.c.d", source_column="x", target_fqn="t", target_column="y")
+    row = QueueRow(model_name_fqn="t", from_fqn="a.b.c.d", command="LINEAGE")
+
+    store.finish(job_id, Outcome(queue=[row], column_edges=[edge], row_count=3))
+
+    job = store.find(job_id)
+    assert job is not None
+    assert (job.status, job.limit_, job.row_count, job.owner) == (
+        JobStatus.FINISHED,
+        2**40,
+        3,
+        "ana",
+    )
+    assert job.created.utcoffset() is not None
+    assert job.created <= job.updated
+    assert [r for _, r in store.queued(job_id)] == [row]
+    assert store.column_edges(job_id) == [edge]
+    assert store.edges_of("t") == [(job_id, "a.b.c.d", "t")]
+    assert store.models(job_id)[0].trino_model_name == "a.c.d"
+    assert store.find_by_prefix(str(job_id)[:8])[0].id == job_id
+
+
+@pytest.mark.parametrize("change", ["queue", "start", "finish", "fail", "cancel"])
+def test_a_final_state_never_changes(store: SqlStore, change: str) -> None:
+    job_id = running(store)
+    store.fail(job_id, error="no", hint="yes")
+
+    with pytest.raises(IllegalTransition):
+        {
+            "queue": lambda: store.queue(
+                job_id, converted_query="", limit_=None, offset_=None, models=[]
+            ),
+            "start": lambda: store.start(job_id),
+            "finish": lambda: store.finish(
+                job_id,
+                Outcome(queue=[QueueRow(model_name_fqn="t", from_fqn="s", command="LINEAGE")]),
+            ),
+            "fail": lambda: store.fail(job_id, error="again"),
+            "cancel": lambda: store.cancel(job_id),
+        }[change]()
+
+    job = store.find(job_id)
+    assert job is not None
+    assert (job.status, job.error, job.hint) == (JobStatus.FAILED, "no", "yes")
+    assert store.queued(job_id) == []
+
+
+def test_jobs_are_listed_newest_first_and_filtered(store: SqlStore) -> None:
+    first, second = running(store), running(store)
+    store.cancel(first)
+
+    assert [j.id for j in store.list()] == [second, first]
+    assert [j.id for j in store.list(JobFilter(statuses=frozenset({JobStatus.CANCELED})))] == [
+        first
+    ]
+    assert store.list(JobFilter(owner="eve")) == []
+    assert store.list(JobFilter(text="%")) == []
+
+
+def test_the_migrations_make_the_tables_of_the_code(store: SqlStore) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    with store._engine.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), metadata)
+
+    assert differences == []
+
+
+def test_a_newer_schema_is_left_alone(store: SqlStore) -> None:
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+
+    with pytest.raises(StoreTooNew, match="9999"):
+        store.migrate()
+
+
+def work(url: str, count: int) -> None:
+    store = open_store(url)
+    for _ in range(count):
+        store.finish(running(store), Outcome())
+    store.close()
+
+
+def test_kernels_that_make_and_write_one_file_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    """
+    "database is locked" reaches nobody, and no row is lost.
+    """
+    url = f"sqlite:///{tmp_path / 'new' / 'jobs.db'}"
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=work, args=(url, 30)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+
+    assert [p.exitcode for p in processes] == [0, 0, 0]
+    store = open_store(url)
+    assert len(store.list(limit=200)) == 90
+    store.close()
+
+
+def test_a_store_that_cannot_be_used_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "jobs.db").write_text("this is no database, but a text that is long enough" * 20)
+
+    with pytest.raises(StoreUnavailable, match=r"jobs\.db"):
+        open_store(f"sqlite:///{tmp_path / 'jobs.db'}")
+    with pytest.raises(StoreUnavailable):
+        open_store(f"sqlite:///{tmp_path}")
+    with pytest.raises(StoreUnavailable) as caught:
+        open_store("postgresql+psycopg://ana:s3cret@127.0.0.1:1/x")
+    assert "s3cret" not in str(caught.value)

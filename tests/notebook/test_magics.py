@@ -1,0 +1,90 @@
+"""
+The magics in a shell of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from fusion_magic.errors import InvalidArgument, UnknownFqn
+from fusion_magic.notebook.arguments import parse_arguments
+from fusion_magic.notebook.display import Table
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Any]:
+    (tmp_path / "t.csv").write_text("id,name\n1,<script>alert(1)</script>\n2,\n")
+    (tmp_path / "catalog.yaml").write_text("version: 1\nmodels:\n  a.b.c.t: {source: t.csv}\n")
+    shell = InteractiveShell()
+    shell.run_line_magic("load_ext", "fusion_magic")
+    shell.run_line_magic("config", f"FusionMagics.metadata_url = '{tmp_path / 'catalog.yaml'}'")
+    shell.run_line_magic("config", f"FusionMagics.data_dir = '{tmp_path}'")
+    yield shell
+    shell.run_line_magic("unload_ext", "fusion_magic")
+
+
+def test_a_cell_gives_its_rows_and_takes_variables(shell: Any) -> None:
+    shell.user_ns["least"] = 2
+
+    result = shell.run_cell_magic("fusion", "df <<", "SELECT id FROM a.b.c.t WHERE id >= :least")
+
+    assert result is None
+    assert shell.user_ns["df"].rows() == [(2,)]
+
+
+def test_a_failing_cell_raises_a_short_error(shell: Any) -> None:
+    done = shell.run_cell("%%fusion\nSELECT * FROM a.b.c.tt")
+
+    assert isinstance(done.error_in_exec, UnknownFqn)
+    assert done.error_in_exec._render_traceback_()[0].startswith("UnknownFqn: No table")
+
+
+def test_values_from_data_are_escaped(shell: Any) -> None:
+    result = shell.run_cell_magic("fusion", "", "SELECT * FROM a.b.c.t ORDER BY id")
+
+    html = result._repr_mimebundle_()["text/html"]
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+    assert '<th scope="col"' in html
+
+
+def test_unloading_takes_the_magic_away(shell: Any) -> None:
+    shell.run_line_magic("unload_ext", "fusion_magic")
+
+    assert "fusion" not in shell.magics_manager.magics["cell"]
+
+
+def test_names_are_completed_part_by_part(shell: Any) -> None:
+    from IPython.core.completer import provisionalcompleter
+
+    with provisionalcompleter():
+        text = "%%fusion\nSELECT * FROM a.b.c"
+        found = [c.text for c in shell.Completer.completions(text, len(text))]
+
+    assert "a.b.c." in found
+
+
+@pytest.mark.parametrize("line", ["--lmit 3", "-n x", "-o 1x", "-p a", "-o", "-p 'a"])
+def test_a_wrong_line_is_refused(line: str) -> None:
+    with pytest.raises(InvalidArgument):
+        parse_arguments(line)
+
+
+def test_options_are_read() -> None:
+    arguments = parse_arguments("-o df -n 10 -p day='2024-01-01' --ref o=a.\"b.c\".d --no-lineage")
+
+    assert (arguments.out, arguments.limit, arguments.no_lineage) == ("df", 10, True)
+    assert arguments.params == {"day": "2024-01-01"}
+    assert arguments.refs == {"o": 'a."b.c".d'}
+
+
+def test_control_characters_are_made_visible_and_null_differs_from_its_text() -> None:
+    table = Table(("a",), [("\u202eevil",), (None,), ("NULL",)])
+
+    assert "\u202e" not in table.text() + table.html()
+    assert table.html().count('class="null"') == 1
