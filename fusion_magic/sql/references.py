@@ -273,6 +273,7 @@ class _Scan:
         self.count = len(statement.tokens)
         self.found: list[_Found] = []
         self.columns: list[tuple[_Scope, _Name]] = []
+        self.openings: list[bool] = []
         # Their table takes no alias, so that columns behind the table's own name are rewritten.
         self._lacks_alias = statement.kind in {"UPDATE", "DELETE"}
 
@@ -430,12 +431,27 @@ class _Scan:
         return after
 
     def _opens_query(self, index: int) -> bool:
-        while self.symbol(index) == "(":
-            index += 1
-        word = self.word(index)
-        if word == "TABLE":
-            return self.symbol(index + 1) != "("
-        return word in {"SELECT", "WITH", "VALUES"}
+        """
+        Whether a query starts behind the brackets that start at *index*.
+        """
+        if not self.openings:
+            self.openings = self._find_openings()
+        return self.openings[index] if index < self.count else False
+
+    def _find_openings(self) -> list[bool]:
+        """
+        For each token; from the end, so that a row of brackets is looked at once.
+        """
+        found = [False] * (self.count + 1)
+        for index in range(self.count - 1, -1, -1):
+            word = self.word(index)
+            if self.symbol(index) == "(":
+                found[index] = found[index + 1]
+            elif word == "TABLE":
+                found[index] = self.symbol(index + 1) != "("
+            else:
+                found[index] = word in {"SELECT", "WITH", "VALUES"}
+        return found
 
     def _update(self, first: int, frame: _Frame) -> int:
         return self._named(first + 1, frame, "target")

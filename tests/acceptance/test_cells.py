@@ -78,7 +78,7 @@ def test_an_unknown_name_is_refused_before_the_engine_and_leaves_a_failed_job(
 
 
 def test_an_engines_error_is_the_jobs_error(fusion: Fusion) -> None:
-    with pytest.raises(QueryFailed, match="(?i)division by zero"):
+    with pytest.raises(QueryFailed, match=r"(?i)division by zero"):
         fusion.run("SELECT orderkey / 0 FROM shop.db.public.orders")
 
     assert "ivision by zero" in str(fusion.jobs()[0].error)

@@ -20,7 +20,7 @@ from fusion_magic.notebook.display import Table
 def shell(tmp_path: Path) -> Iterator[Any]:
     (tmp_path / "t.csv").write_text("id,name\n1,<script>alert(1)</script>\n2,\n")
     (tmp_path / "catalog.yaml").write_text("version: 1\nmodels:\n  a.b.c.t: {source: t.csv}\n")
-    shell = InteractiveShell()
+    shell: Any = InteractiveShell()  # type: ignore[no-untyped-call]
     shell.run_line_magic("load_ext", "fusion_magic")
     shell.run_line_magic("config", f"FusionMagics.metadata_url = '{tmp_path / 'catalog.yaml'}'")
     shell.run_line_magic("config", f"FusionMagics.data_dir = '{tmp_path}'")
@@ -40,8 +40,10 @@ def test_a_cell_gives_its_rows_and_takes_variables(shell: Any) -> None:
 def test_a_failing_cell_raises_a_short_error(shell: Any) -> None:
     done = shell.run_cell("%%fusion\nSELECT * FROM a.b.c.tt")
 
-    assert isinstance(done.error_in_exec, UnknownFqn)
-    assert done.error_in_exec._render_traceback_()[0].startswith("UnknownFqn: No table")
+    error: Any = done.error_in_exec
+    assert isinstance(error, UnknownFqn)
+    assert error._render_traceback_()  # type: ignore[attr-defined]
+    assert error._render_traceback_()[0].startswith("UnknownFqn: No table")
 
 
 def test_values_from_data_are_escaped(shell: Any) -> None:

