@@ -124,8 +124,8 @@ def format_literal(value: object) -> str:
 
     >>> format_literal("it's")
     "'it''s'"
-    >>> format_literal(1.5)
-    'DOUBLE \\'1.5\\''
+    >>> format_literal(2**40)
+    "BIGINT '1099511627776'"
 
     Raises:
         InvalidParameter: The type has no literal, or the value does not fit one (39 digits, a lone surrogate).
