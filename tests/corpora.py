@@ -65,4 +65,10 @@ def with_names(sql: str, tables: tuple[str, ...], name: str) -> str:
             is_from = word.lower() == "from"
         elif is_from:
             words[place] = pattern.sub(lambda m: m[1] + name.format(m[2].lower()), word)
+        elif place and words[place - 1].lower() != "select":
+            # A sub-query ends here, and the FROM clause around it goes on.
+            inner, bracket, rest = word.rpartition(")")
+            if bracket and re.match(r"\s*(as\s+)?\w+\s*,", rest, re.IGNORECASE):
+                rest = pattern.sub(lambda m: m[1] + name.format(m[2].lower()), rest)
+            words[place] = inner + bracket + rest
     return "".join(words)

