@@ -39,7 +39,8 @@ lab: $(DEV)
 
 test: $(DEV)
 	$(BIN)/python -m pytest -q --durations=10
-	FUSION_DATA_DIR=$$(mktemp -d) $(BIN)/python -m pytest -q -p no:fusion_magic -W default --nbval notebooks \
+	$(BIN)/python -c "from fusion_magic.cli import demo; demo.make_data(demo.notebooks_folder())"
+	FUSION_PROGRESS=none FUSION_DATA_DIR=$$(mktemp -d) $(BIN)/python -m pytest -q -p no:fusion_magic -W default --nbval notebooks \
 		--nbval-sanitize-with notebooks/sanitize.cfg
 
 lint: $(DEV)
