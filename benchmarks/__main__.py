@@ -1,0 +1,12 @@
+"""
+``python -m benchmarks``: every benchmark, one after the other.
+"""
+
+from __future__ import annotations
+
+from benchmarks import load_ext, select_one
+from benchmarks.timing import machine
+
+print(machine())
+load_ext.main()
+select_one.main()
