@@ -11,14 +11,19 @@ names. Installing the package makes both known to pytest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fusion_magic.notebook.running import run_notebook
+
+__all__ = ["freeze_catalog", "fusion", "fusion_catalog", "run_notebook"]
+
 if TYPE_CHECKING:
     from fusion_magic.app import Fusion
+    from fusion_magic.metadata import Entity
 
 
 @pytest.fixture
@@ -50,28 +55,72 @@ def fusion(fusion_catalog: Path, tmp_path: Path) -> Iterator[Fusion]:
         yield connection
 
 
-def run_notebook(path: Path, *, catalog: Path, data_dir: Path, timeout_s: int = 600) -> Any:
+def freeze_catalog(catalog: Path, target: Path, *, rows: int = 100) -> Path:
     """
-    Run a notebook on the embedded default against *catalog*; the notebook with its outputs.
+    Copy *catalog* and the first rows of each source into the folder *target*, so that tests need no big data.
+
+    Args:
+        catalog: The catalog file to copy.
+
+        target: A folder; made where it is missing. It can be committed beside the tests.
+
+        rows: Most rows of each source that are kept.
+
+    Returns:
+        The copied catalog file. Its sources are Parquet files beside it; descriptions, owners, tags and ids stay.
 
     Raises:
-        nbclient.exceptions.CellExecutionError: A cell failed.
+        InvalidCatalog: *catalog* cannot be read.
+        FusionError: A source cannot be read.
     """
-    import os
+    import tempfile
 
-    import nbformat
-    from nbclient import NotebookClient
+    import yaml
 
-    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-    settings = {
-        "FUSION_METADATA_URL": str(catalog),
-        "FUSION_DATA_DIR": str(data_dir),
-        "FUSION_ENGINE_URL": "duckdb://",
-        "FUSION_STORE_URL": f"sqlite:///{data_dir / 'fusion.db'}",
-        "FUSION_PROGRESS": "none",
-    }
-    client = NotebookClient(
-        notebook, timeout=timeout_s, resources={"metadata": {"path": str(path.parent)}}
+    from fusion_magic.app import connect
+    from fusion_magic.metadata.catalog_file import read_catalog
+
+    data = target / "data"
+    data.mkdir(parents=True, exist_ok=True)
+    models = {}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        connect(
+            metadata_url=str(catalog),
+            data_dir=folder,
+            engine_url="duckdb://",
+            store_url=f"sqlite:///{folder}/fusion.db",
+        ) as fusion,
+    ):
+        for number, entity in enumerate(read_catalog(catalog), 1):
+            source = None
+            if entity.source is not None:
+                source = f"data/{number:04}.parquet"
+                fusion.run(f"SELECT * FROM {entity.fqn}", limit=rows).to_parquet(target / source)
+            models[entity.fqn] = _entry(entity, source)
+    frozen = target / "catalog.yaml"
+    text = yaml.safe_dump(
+        {"version": 1, "models": models}, sort_keys=False, allow_unicode=True, width=100
     )
-    client.execute(env={**os.environ, **settings})
-    return notebook
+    frozen.write_text(text, encoding="utf-8")
+    return frozen
+
+
+def _entry(entity: Entity, source: str | None) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from fusion_magic.sql.translation import format_trino_name
+
+    columns = [_without_empty(asdict(column)) for column in entity.columns]
+    facts = {**asdict(entity), "source": source, "columns": columns}
+    trino = format_trino_name(facts.pop("trino_parts"))
+    del facts["fqn"]
+    return _without_empty({**facts, "trino": trino})
+
+
+def _without_empty(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in facts.items()
+        if value not in (None, (), [])
+    }

@@ -2,13 +2,16 @@
 The ``fusion`` command.
 
 Exit codes: 0 done; 1 the statement, a name or a setting is wrong; 2 the command line is wrong; 3 the engine, the
-store or the metadata does not answer; 130 interrupted.
+store or the metadata does not answer; 130 interrupted; 141 nobody reads the output any more. An error is one short
+text on standard error.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -18,8 +21,9 @@ from fusion_magic.errors import EngineUnavailable, FusionError, MetadataError, S
 
 if TYPE_CHECKING:
     from fusion_magic.app import Fusion
+    from fusion_magic.results import Result
 
-DONE, WRONG, UNAVAILABLE, INTERRUPTED = 0, 1, 3, 130
+DONE, WRONG, UNAVAILABLE, INTERRUPTED, UNREAD = 0, 1, 3, 130, 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,13 +32,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options) or DONE)
+        code = int(options.run(options) or DONE)
+        sys.stdout.flush()
+        return code
     except FusionError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         is_away = isinstance(error, (EngineUnavailable, StoreError, MetadataError))
         return UNAVAILABLE if is_away else WRONG
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:
+        # The interpreter flushes once more when it ends; that must not fail as well.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -42,31 +52,63 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def add(name: str, run: Callable[[argparse.Namespace], Any], text: str, **extra: Any) -> Any:
-        command = commands.add_parser(name, help=text, description=text, **extra)
-        command.add_argument("--profile", help="settings of [profiles.PROFILE] in fusion.toml")
-        command.add_argument("--json", action="store_true", help="print JSON")
+    def add(name: str, run: Callable[[argparse.Namespace], Any], text: str) -> Any:
+        command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(run=run)
         return command
 
-    sql = "the SQL; - reads standard input"
-    command = add("run", _run, "run statements, each as a job, and print their rows")
-    command.add_argument("sql", help=sql)
+    def add_question(name: str, run: Callable[[argparse.Namespace], Any], text: str) -> Any:
+        command = add(name, run, text)
+        command.add_argument("--profile", help="settings of [profiles.PROFILE] in fusion.toml")
+        command.add_argument("--json", action="store_true", help="print JSON")
+        return command
+
+    command = add_question("run", _run, "run statements, each as a job, and print their rows")
+    _add_sql(command)
     command.add_argument("-n", "--limit", type=int, help="at most this many rows")
-    add("translate", _translate, "print what the engine would be sent").add_argument(
-        "sql", help=sql
-    )
-    add("lineage", _lineage, "print what a table was made from and goes into").add_argument("fqn")
-    command = add("jobs", _jobs, "list the newest jobs")
+    _add_sql(add_question("translate", _translate, "print what the engine would be sent"))
+    command = add_question("lineage", _lineage, "print what a table was made from and goes into")
+    command.add_argument("fqn")
+    command = add_question("jobs", _jobs, "list the newest jobs")
     command.add_argument("--status", help="only jobs in this status")
-    add("job", _job, "print one job").add_argument("id", help="its id, or the start of it")
-    add("search", _search, "find tables and files").add_argument("text")
-    add("describe", _describe, "print what is known of a table").add_argument("fqn")
-    add("migrate", _migrate, "bring the job store's schema up to date")
-    add("doctor", _doctor, "check every configured part")
+    command.add_argument("-n", "--limit", type=int, default=50, help="most jobs, 50 by default")
+    command = add_question("job", _job, "print one job, its names and its lineage")
+    command.add_argument("id", help="its id, or the start of it")
+    add_question("search", _search, "find tables and files").add_argument("text")
+    add_question("describe", _describe, "print what is known of a table").add_argument("fqn")
+    add_question("migrate", _migrate, "bring the job store's schema up to date")
+    add_question("doctor", _doctor, "check every configured part")
     add("demo", _demo, "run the quickstart notebook and print what it does")
     add("lab", _lab, "open the quickstart notebook in JupyterLab")
     return parser
+
+
+def _add_sql(command: Any) -> None:
+    command.add_argument("sql", help="the SQL; - reads standard input")
+    command.add_argument(
+        "-p",
+        "--param",
+        metavar="K=V",
+        type=_pair,
+        action="append",
+        default=[],
+        help="a value for :K: a number, true, false, null, an ISO date or time, or text",
+    )
+    command.add_argument(
+        "--ref",
+        metavar="ALIAS=FQN",
+        type=_pair,
+        action="append",
+        default=[],
+        help="a short name for a table",
+    )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, mark, value = text.partition("=")
+    if not mark or not name.isidentifier():
+        raise argparse.ArgumentTypeError(f"takes NAME=VALUE, not {text!r}")
+    return name, value
 
 
 def _version() -> str:
@@ -81,59 +123,107 @@ def _connect(options: argparse.Namespace) -> Fusion:
     return connect(options.profile)
 
 
-def _print(options: argparse.Namespace, data: Any, columns: Sequence[str], rows: Any) -> None:
-    if options.json:
-        print(json.dumps(data, default=str, ensure_ascii=False))
-        return
-    from fusion_magic.notebook.display import Table
+def _print_json(data: Any) -> None:
+    print(json.dumps(data, default=str, ensure_ascii=False))
 
-    print(Table(columns, [tuple(row) for row in rows]).text())
+
+def _print(
+    options: argparse.Namespace, data: Any, columns: Sequence[str], rows: Sequence[Any], what: str
+) -> None:
+    """
+    *data* as JSON where that is asked for, else a table that says how many *what* there are.
+    """
+    if options.json:
+        _print_json(data)
+        return
+    from fusion_magic.notebook.display import Table, count
+
+    shown = columns if rows else ()
+    print(Table(shown, [tuple(row) for row in rows], caption=count(len(rows), what)).text())
 
 
 def _sql(options: argparse.Namespace) -> str:
     return sys.stdin.read() if options.sql == "-" else str(options.sql)
 
 
+def _statement_options(options: argparse.Namespace) -> dict[str, Any]:
+    from fusion_magic.notebook.arguments import parse_value
+
+    params = {name: parse_value(value) for name, value in options.param}
+    return {"params": params, "refs": dict(options.ref)}
+
+
 def _run(options: argparse.Namespace) -> None:
     from fusion_magic.notebook.display import result_table
 
+    given = _statement_options(options)
     with _connect(options) as fusion:
-        for result in fusion.run_script(_sql(options), limit=options.limit, origin="command line"):
+        for result in fusion.run_script(
+            _sql(options), limit=options.limit, origin="command line", **given
+        ):
             if options.json:
-                rows = [dict(zip(result.columns, row, strict=True)) for row in result]
-                shown = {"job": result.job_id, "rows": rows, "rows_changed": result.rows_changed}
-                print(json.dumps(shown, default=str, ensure_ascii=False))
+                _print_json(_result_data(result))
             else:
                 print(result_table(result, preview_rows=max(100, options.limit or 0)).text())
 
 
+def _result_data(result: Result) -> dict[str, Any]:
+    # Rows are lists, since two columns of a query may have one name.
+    return {
+        "job": result.job_id,
+        "columns": result.columns,
+        "types": result.types,
+        "rows": [[_json_value(value) for value in row] for row in result],
+        "rows_changed": result.rows_changed,
+        "warnings": result.warnings,
+    }
+
+
+def _json_value(value: Any) -> Any:
+    """
+    *value* in what JSON has: bytes in hexadecimal digits, and numbers that it lacks as text.
+    """
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(key): _json_value(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json_value(inner) for inner in value]
+    return value
+
+
 def _translate(options: argparse.Namespace) -> None:
+    given = _statement_options(options)
     with _connect(options) as fusion:
-        translation = fusion.translate(_sql(options))
-        if not options.json:
-            print(translation.converted_query)
-            return
-        shown = {
-            "converted_query": translation.converted_query,
-            "limit": translation.limit,
-            "offset": translation.offset,
-            "models": [asdict(model) for model in translation.models],
-        }
-        print(json.dumps(shown, ensure_ascii=False))
+        translation = fusion.prepare(_sql(options), **given)
+    if not options.json:
+        print(translation.converted_query)
+        return
+    shown = {
+        "converted_query": translation.converted_query,
+        "limit": translation.limit,
+        "offset": translation.offset,
+        "models": [asdict(model) for model in translation.models],
+    }
+    _print_json(shown)
 
 
 def _lineage(options: argparse.Namespace) -> None:
     with _connect(options) as fusion:
         upstream, downstream = fusion.lineage(options.fqn)
     rows = [*(("made from", f) for f in upstream), *(("goes into", f) for f in downstream)]
-    _print(options, {"upstream": upstream, "downstream": downstream}, ("", "Name"), rows)
+    _print(options, {"upstream": upstream, "downstream": downstream}, ("", "Name"), rows, "edge")
 
 
 def _jobs(options: argparse.Namespace) -> None:
     with _connect(options) as fusion:
-        jobs = fusion.jobs(status=options.status)
-    rows = [(str(j.id)[:8], j.status, j.row_count, " ".join(j.user_query.split())) for j in jobs]
-    _print(options, [asdict(job) for job in jobs], ("Job", "Status", "Rows", "Query"), rows)
+        jobs = fusion.jobs(status=options.status, limit=options.limit)
+    rows = [
+        (str(j.id)[:8], j.status.value, j.row_count, " ".join(j.user_query.split())) for j in jobs
+    ]
+    _print(options, [asdict(job) for job in jobs], ("Job", "Status", "Rows", "Query"), rows, "job")
 
 
 def _job(options: argparse.Namespace) -> None:
@@ -141,34 +231,46 @@ def _job(options: argparse.Namespace) -> None:
         job = asdict(fusion.job(options.id))
         models = [asdict(model) for model in fusion.models(options.id)]
         queue = [asdict(row) for _, row in fusion.queued(options.id)]
-    rows = [(key, str(value)) for key, value in job.items() if value not in (None, "")]
-    _print(options, {**job, "models": models, "queue": queue}, ("", "Job"), rows)
+    if options.json:
+        _print_json({**job, "models": models, "queue": queue})
+        return
+    for key, value in job.items():
+        if value not in (None, "", {}, ()):
+            print(f"{key.strip('_')}: {value}")
+    for model in models:
+        print(f"name: {model['fully_qualified_name']} → {model['trino_model_name']}")
+    for row in queue:
+        print(f"queued: {row['command']} {row['from_fqn'] or ''} → {row['model_name_fqn']}")
 
 
 def _search(options: argparse.Namespace) -> None:
     with _connect(options) as fusion:
         found = fusion.search(options.text)
     rows = [(entity.fqn, entity.kind, entity.description or "") for entity in found]
-    _print(options, [asdict(e) for e in found], ("Name", "Kind", "Description"), rows)
+    _print(options, [asdict(e) for e in found], ("Name", "Kind", "Description"), rows, "name")
 
 
 def _describe(options: argparse.Namespace) -> None:
     with _connect(options) as fusion:
         entity = fusion.describe(options.fqn)
     rows = [(c.name, c.type or "", c.description or "", ", ".join(c.tags)) for c in entity.columns]
-    _print(options, asdict(entity), ("Column", "Type", "Description", "Tags"), rows)
+    _print(options, asdict(entity), ("Column", "Type", "Description", "Tags"), rows, "column")
 
 
 def _migrate(options: argparse.Namespace) -> None:
     with _connect(options) as fusion:
         fusion.store.migrate()
-    _print(options, {"migrated": True}, ("The job store's schema is up to date.",), ())
+    if options.json:
+        _print_json({"migrated": True})
+    else:
+        print("The job store's schema is up to date.")
 
 
 def _doctor(options: argparse.Namespace) -> int:
     with _connect(options) as fusion:
         parts = fusion.doctor()
-    _print(options, parts, ("Part", "What it is", "State"), parts)
+    data = [{"part": part, "what": what, "state": state} for part, what, state in parts]
+    _print(options, data, ("Part", "What it is", "State"), parts, "part")
     return DONE if all(state == "ok" for _, _, state in parts) else UNAVAILABLE
 
 

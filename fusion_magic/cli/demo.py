@@ -4,12 +4,12 @@ The demo: real data, made on the spot, and the quickstart notebook run from begi
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from fusion_magic.errors import InvalidSettings, MissingExtra
+from fusion_magic.errors import FusionError, InvalidSettings, MissingExtra
+from fusion_magic.notebook.running import run_notebook
 
 SCALE = 0.1
 _TABLES = ("customer", "lineitem", "nation", "orders", "part", "partsupp", "region", "supplier")
@@ -67,30 +67,30 @@ def make_data(folder: Path) -> None:
 def run_demo() -> None:
     """
     Run the quickstart notebook on the embedded default; print its cells, and what they left behind.
+
+    Raises:
+        FusionError: A cell failed that should not.
     """
     folder = notebooks_folder()
     make_data(folder)
+    print("Running notebooks/quickstart.ipynb …", flush=True)
+    catalog = folder / "catalog.yaml"
     with tempfile.TemporaryDirectory() as data_dir:
-        os.environ["FUSION_DATA_DIR"] = data_dir
-        for cell in _run_notebook(folder):
+        for cell in _run_cells(folder / "quickstart.ipynb", catalog, Path(data_dir)):
             _print_cell(cell)
-        _print_traces(folder)
+        _print_traces(catalog, Path(data_dir))
     print("\nTo try it yourself: make lab")
 
 
-def _run_notebook(folder: Path) -> list[Any]:
+def _run_cells(path: Path, catalog: Path, data_dir: Path) -> list[Any]:
     try:
-        import nbformat
-        from nbclient import NotebookClient
+        from nbclient.exceptions import CellExecutionError
     except ImportError as exc:
         raise MissingExtra("The demo", extra="lab") from exc
-    os.environ["FUSION_PROGRESS"] = "none"
-    notebook = nbformat.read(folder / "quickstart.ipynb", as_version=4)  # type: ignore[no-untyped-call]
-    client = NotebookClient(
-        notebook, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
-    )
-    client.execute()
-    return list(notebook.cells)
+    try:
+        return list(run_notebook(path, catalog=catalog, data_dir=data_dir).cells)
+    except CellExecutionError as exc:
+        raise FusionError(f"{path.name} stopped at a cell: {exc.ename}: {exc.evalue}") from exc
 
 
 def _print_cell(cell: Any) -> None:
@@ -104,11 +104,17 @@ def _print_cell(cell: Any) -> None:
         print(f"\n{text}".rstrip())
 
 
-def _print_traces(folder: Path) -> None:
+def _print_traces(catalog: Path, data_dir: Path) -> None:
     from fusion_magic.app import connect
     from fusion_magic.notebook.display import Table
 
-    with connect(metadata_url=str(folder / "catalog.yaml")) as fusion:
+    store_url = f"sqlite:///{data_dir / 'fusion.db'}"
+    with connect(
+        metadata_url=str(catalog),
+        data_dir=str(data_dir),
+        store_url=store_url,
+        engine_url="duckdb://",
+    ) as fusion:
         jobs = list(reversed(fusion.jobs(limit=100)))
         print(f"\n{'═' * 80}\nWhat the notebook left behind\n\nJobs")
         rows = [
