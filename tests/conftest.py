@@ -10,6 +10,26 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.trino import announce_with
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """
+    What the servers do is told past the capture: a first run fetches 821 MB, and silence looks like a hang.
+    """
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    if reporter is None or capture is None:
+        return
+
+    def write_line(line: str) -> None:
+        with capture.global_and_fixture_disabled():
+            reporter.ensure_newline()
+            reporter.write_line(line)
+
+    announce_with(write_line)
+
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(

@@ -67,7 +67,7 @@ def test_what_json_lacks_is_text(capsys: pytest.CaptureFixture[str]) -> None:
     shown = data(
         capsys,
         "run",
-        "SELECT CAST('NaN' AS double), X'00ff', ARRAY[1e0, CAST('Infinity' AS double)], DECIMAL '1.10'",
+        "SELECT CAST('NaN' AS double), X'00ff', ARRAY[1e0, CAST('Infinity' AS double)], CAST('1.10' AS decimal(5,2))",
     )
 
     assert shown["rows"] == [["nan", "00ff", [1.0, "inf"], "1.10"]]

@@ -18,7 +18,7 @@ import sys
 import tarfile
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 VERSION = "476"
@@ -41,13 +41,30 @@ CATALOGS: Mapping[str, str] = {
     "blackhole": "connector.name=blackhole\n",
 }
 START_TIMEOUT_S = 240
+FETCH_TIMEOUT_S = 3600
+TOLD_EVERY_S = 20
+
+
+def _to_standard_error(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+_write_line: Callable[[str], None] = _to_standard_error
+
+
+def announce_with(write_line: Callable[[str], None]) -> None:
+    """
+    Let *write_line* tell what the servers do; pytest's own output knows a way past its capture.
+    """
+    global _write_line
+    _write_line = write_line
 
 
 def say(text: str) -> None:
     """
-    Tell whoever waits at the terminal, past pytest's capture.
+    Tell whoever waits at the terminal.
     """
-    print(f"[servers] {text}", file=sys.__stderr__, flush=True)
+    _write_line(f"[servers] {text}")
 
 
 def free_port() -> int:
@@ -76,14 +93,12 @@ def distribution(cache: Path | None = None) -> Path:
     root.mkdir(parents=True, exist_ok=True)
     download = root / f"download-{os.getpid()}"
     say(f"fetching Trino {VERSION} (821 MB, kept in {home})")
-    subprocess.run(
+    _run_telling(
         [
             *("mvn", "-q", "-B", "dependency:copy"),
             f"-Dartifact=io.trino:trino-server:{VERSION}:tar.gz",
             f"-DoutputDirectory={download}",
-        ],
-        check=True,
-        stdout=subprocess.DEVNULL,
+        ]
     )
     say("unpacking Trino")
     with tarfile.open(download / f"trino-server-{VERSION}.tar.gz") as archive:
@@ -93,6 +108,27 @@ def distribution(cache: Path | None = None) -> Path:
         (download / f"trino-server-{VERSION}").rename(home)
     shutil.rmtree(download, ignore_errors=True)
     return home
+
+
+def _run_telling(command: Sequence[str]) -> None:
+    """
+    Run *command*, and say now and then that it is still at work.
+    """
+    started = time.monotonic()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        while (waited_s := time.monotonic() - started) < FETCH_TIMEOUT_S:
+            try:
+                output, _ = process.communicate(timeout=TOLD_EVERY_S)
+            except subprocess.TimeoutExpired:
+                say(f"still fetching, for {waited_s + TOLD_EVERY_S:.0f} s now")
+                continue
+            if process.returncode:
+                raise RuntimeError(
+                    f"{command[0]} failed:\n" + output.decode(errors="replace")[-4000:]
+                )
+            return
+        process.kill()
+    raise RuntimeError(f"{command[0]} did not end within {FETCH_TIMEOUT_S} s.")
 
 
 class TrinoServer:
