@@ -7,17 +7,19 @@ BIN := .venv/bin
 DEMO := .venv/demo.ok
 DEV := .venv/dev.ok
 
-.PHONY: help demo lab test lint bench clean
+.PHONY: help data demo lab notebooks test lint bench clean system
 
 help:
 	@echo "make demo    the quickstart notebook on the embedded default, printed"
 	@echo "make lab     the same notebook in JupyterLab"
 	@echo "make test    every test, on real Trino and PostgreSQL, which it fetches and starts"
+	@echo "make notebooks    run the notebooks and store their outputs"
 	@echo "make lint    format, lint, types, layers"
 	@echo "make bench   the benchmarks against the peers"
 
 .venv/made.ok:
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name it with make PYTHON=…"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name it with make PYTHON=/path/to/python3"; exit 1; }
+	@echo "Making the environment .venv with $(PYTHON) …"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock uv
 	touch $@
@@ -37,11 +39,27 @@ demo: $(DEMO)
 lab: $(DEV)
 	$(BIN)/fusion lab
 
-test: $(DEV)
+# Notebooks are run and compared without the person's own settings, in a job store of their own.
+EMBEDDED = env -u FUSION_ENGINE_URL -u FUSION_STORE_URL -u FUSION_METADATA_URL -u FUSION_PROFILE \
+	FUSION_PROGRESS=none FUSION_DATA_DIR="$$folder"
+
+data: $(DEMO)
+	@$(BIN)/python -c "from fusion_magic.cli import demo; demo.make_data(demo.notebooks_folder())"
+
+system:
+	@.ci/system-packages
+
+test: system $(DEV) data
+	@echo "Notebooks: their cells are run and compared with the stored outputs."
+	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(EMBEDDED) $(BIN)/python -m pytest -q -W default \
+		--nbval notebooks --nbval-sanitize-with notebooks/sanitize.cfg
+	@echo "Tests: Trino and PostgreSQL are fetched and started when the first test needs them."
 	$(BIN)/python -m pytest -q --durations=10
-	$(BIN)/python -c "from fusion_magic.cli import demo; demo.make_data(demo.notebooks_folder())"
-	FUSION_PROGRESS=none FUSION_DATA_DIR=$$(mktemp -d) $(BIN)/python -m pytest -q -p no:fusion_magic -W default --nbval notebooks \
-		--nbval-sanitize-with notebooks/sanitize.cfg
+
+# After a change of what notebooks show.
+notebooks: $(DEV) data
+	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(EMBEDDED) $(BIN)/jupyter nbconvert --to notebook \
+		--execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
 lint: $(DEV)
 	$(BIN)/ruff check .
