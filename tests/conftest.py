@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.distribution import Distribution, build
 from tests.servers.trino import announce_with
 
 
@@ -76,3 +77,11 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.url
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def distribution(tmp_path_factory: pytest.TempPathFactory) -> Distribution:
+    """
+    The sdist and the wheel of this checkout.
+    """
+    return build(tmp_path_factory.mktemp("distribution"))
