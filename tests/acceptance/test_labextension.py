@@ -147,7 +147,7 @@ def test_a_restarted_kernel_does_not_take_it_away(page: Any) -> None:
     page.keyboard.press("Escape")
     page.keyboard.press("0")
     page.keyboard.press("0")
-    page.get_by_role("button", name="Restart", exact=False).last.click()
+    page.locator(".jp-Dialog .jp-mod-accept").click()
     page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for(timeout=60_000)
 
     expect(editor(page, 0)).to_have_attribute("data-language", "sql")
