@@ -24,6 +24,7 @@ Every exception of this package, split by who can act on it.
         ├── StoreUnavailable       cannot be opened, read or written
         ├── StoreTooNew            a newer program has migrated it
         └── IllegalTransition      a job is not in the status that a change expects
+            └── LeaseLost          another worker has taken the job
 
 Messages name the value that was wrong; hints name the next step; the span lets a
 cell underline the place. No message holds a secret: URLs are written without their
@@ -290,4 +291,10 @@ class StoreTooNew(StoreError):
 class IllegalTransition(StoreError):
     """
     A job is not in the status that a change expects.
+    """
+
+
+class LeaseLost(IllegalTransition):
+    """
+    A worker wanted to write down something of a job that another has taken since.
     """

@@ -8,7 +8,7 @@ of our own beside them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -119,6 +119,13 @@ class Job:
     finished: datetime | None = None
     row_count: int | None = None
     size_bytes: int | None = None
+    update_type: str | None = None
+    rows_changed: int | None = None
+    is_cancel_wanted: bool = False
+    is_background: bool = False
+    attempt: int = 0
+    worker: str | None = None
+    progress: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +140,8 @@ class Outcome:
     size_bytes: int | None = None
     result_name: str | None = None
     result_path: str | None = None
+    update_type: str | None = None
+    rows_changed: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +153,208 @@ class JobFilter:
     statuses: frozenset[JobStatus] = field(default_factory=frozenset)
     owner: str | None = None
     text: str | None = None  # in the user's query, case ignored
+    result_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTask:
+    """
+    What a worker needs to run a job that nobody waits for.
+
+    Attributes:
+        payload: The translation and the wishes of the request, as JSON.
+        engine_url: Which engine runs it, without secrets: a worker takes the jobs of its own engine.
+        owner: Between whom the workers are shared fairly.
+        priority: Higher goes first; 0 as a rule.
+    """
+
+    payload: str
+    engine_url: str
+    owner: str = ""
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """
+    A background job that a worker has claimed.
+
+    Attributes:
+        attempt: Counted from 1. What an earlier attempt's worker still wants to write is refused.
+        query_id: The engine's id of an earlier attempt's query.
+        next_uri: Where an earlier attempt was about to read on; None where it had not begun.
+    """
+
+    job_id: UUID
+    user_query: str
+    converted_query: str
+    owner: str
+    origin: str
+    payload: str
+    attempt: int
+    query_id: str | None
+    next_uri: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRow:
+    """
+    A worker or scheduler that said it is alive until then, aware UTC.
+    """
+
+    id: str
+    engine_url: str
+    host: str
+    pid: int
+    role: Literal["worker", "scheduler"]
+    alive_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """
+    One claimed outbox row.
+
+    Attributes:
+        attempt: Counted from 1.
+        column_edges: The job's column edges between the same two tables.
+    """
+
+    id: int
+    job_id: UUID
+    row: QueueRow
+    attempt: int
+    column_edges: Sequence[ColumnEdge] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """
+    An outbox row that is tried no longer, kept for a person to look at.
+    """
+
+    id: int
+    job_id: UUID
+    row: QueueRow
+    attempts: int
+    error: str
+    died: datetime
+
+
+class Tasks(Protocol):
+    """
+    The background jobs of a store: claimed by workers under a lease.
+
+    A worker that dies stops renewing; when its lease has run out another takes the job, one attempt later. Fair
+    between owners: among jobs of one priority, the owner with the fewest running goes first.
+    """
+
+    def claim(self, worker: str, *, engine_url: str, lease_s: float) -> Task | None:
+        """
+        Take a job whose lease has run out, else the next waiting one (QUEUED → RUNNING); None when there is none.
+        """
+        ...
+
+    def renew(self, worker: str, *, lease_s: float, progress: Mapping[UUID, str]) -> None:
+        """
+        Sign of life for all jobs of *worker*, with how far each of them is, as JSON.
+        """
+        ...
+
+    def checkpoint(
+        self, job_id: UUID, *, attempt: int, query_id: str | None, next_uri: str
+    ) -> None:
+        """
+        Note where the engine's answers go on, before they are asked for.
+
+        Raises:
+            LeaseLost: Another attempt has taken the job.
+        """
+        ...
+
+    def release(self, job_id: UUID, *, attempt: int, delay_s: float = 0.0) -> None:
+        """
+        Give the job back, for any worker to take after *delay_s* seconds, one attempt later.
+        """
+        ...
+
+    def cancels_wanted(self, worker: str) -> Sequence[UUID]:
+        """
+        The jobs of *worker* that somebody wants stopped.
+        """
+        ...
+
+    def is_any_open(self, *, engine_url: str) -> bool:
+        """
+        Whether a job waits for a worker, or was left by one.
+        """
+        ...
+
+    def sign(self, row: WorkerRow) -> None:
+        """
+        Say that a worker is alive.
+        """
+        ...
+
+    def sign_off(self, worker: str) -> None:
+        """
+        Say that a worker has ended.
+        """
+        ...
+
+    def workers(self) -> Sequence[WorkerRow]:
+        """
+        The workers and schedulers that signed, those first whose word lasts longest.
+        """
+        ...
+
+
+class Outbox(Protocol):
+    """
+    Rows of ``model_queue``, claimed by schedulers and taken out once they are delivered.
+    """
+
+    def claim(self, scheduler: str, *, lease_s: float, limit: int) -> Sequence[Message]:
+        """
+        Up to *limit* due rows, by rising id, at most one a target and never one before which its target has another.
+        """
+        ...
+
+    def delivered(self, message: Message) -> None:
+        """
+        Take the row out.
+        """
+        ...
+
+    def retry(self, message: Message, *, error: str, delay_s: float) -> None:
+        """
+        Try the row again after *delay_s* seconds.
+        """
+        ...
+
+    def bury(self, message: Message, *, error: str) -> None:
+        """
+        Move the row to the dead letters.
+        """
+        ...
+
+    def dead(self) -> Sequence[DeadLetter]:
+        """
+        The dead letters, oldest first.
+        """
+        ...
+
+    def revive(self, letter_id: int) -> bool:
+        """
+        Put a dead letter back into the queue, with a new id; whether there was one.
+        """
+        ...
+
+    def drop(self, letter_id: int) -> bool:
+        """
+        Forget a dead letter; whether there was one.
+        """
+        ...
 
 
 class Store(Protocol):
@@ -153,7 +364,22 @@ class Store(Protocol):
     Each method that changes a job is one transaction and a compare-and-set: it raises
     ``IllegalTransition`` and changes nothing when the job is in another status than the
     change starts from. All raise ``StoreUnavailable`` when the store cannot be reached or written.
+    With *attempt*, the change is refused with ``LeaseLost`` when another attempt has taken the job.
     """
+
+    @property
+    def tasks(self) -> Tasks:
+        """
+        The background jobs.
+        """
+        ...
+
+    @property
+    def outbox(self) -> Outbox:
+        """
+        What is to be delivered.
+        """
+        ...
 
     def create(self, job: NewJob) -> None:
         """
@@ -169,9 +395,10 @@ class Store(Protocol):
         limit_: int | None,
         offset_: int | None,
         models: Sequence[ModelRow],
+        task: NewTask | None = None,
     ) -> None:
         """
-        INIT → QUEUED, with the translation and the FusionModel rows.
+        INIT → QUEUED, with the translation and the FusionModel rows; with *task*, for a worker to take.
         """
         ...
 
@@ -187,21 +414,41 @@ class Store(Protocol):
         """
         ...
 
-    def finish(self, job_id: UUID, outcome: Outcome) -> None:
+    def finish(self, job_id: UUID, outcome: Outcome, *, attempt: int | None = None) -> None:
         """
         RUNNING → FINISHED, with the outbox rows and the column edges: all or nothing.
         """
         ...
 
-    def fail(self, job_id: UUID, *, error: str, hint: str | None = None) -> None:
+    def fail(
+        self, job_id: UUID, *, error: str, hint: str | None = None, attempt: int | None = None
+    ) -> None:
         """
         INIT, QUEUED or RUNNING → FAILED, with what the user was told.
         """
         ...
 
-    def cancel(self, job_id: UUID) -> None:
+    def cancel(self, job_id: UUID, *, attempt: int | None = None) -> None:
         """
         INIT, QUEUED or RUNNING → CANCELED.
+        """
+        ...
+
+    def want_cancel(self, job_id: UUID) -> JobStatus:
+        """
+        Ask for a job's end. One that nobody runs is CANCELED at once; else who runs it sees the wish.
+
+        Returns:
+            The status after it: a final one, or RUNNING while the end is awaited.
+
+        Raises:
+            UnknownJob: There is no such job.
+        """
+        ...
+
+    def is_cancel_wanted(self, job_id: UUID) -> bool:
+        """
+        Whether somebody has asked for the job's end.
         """
         ...
 

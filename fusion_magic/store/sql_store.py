@@ -26,6 +26,7 @@ from fusion_magic.errors import (
     MissingExtra,
     StoreTooNew,
     StoreUnavailable,
+    UnknownJob,
 )
 from fusion_magic.store import (
     ColumnEdge,
@@ -34,19 +35,23 @@ from fusion_magic.store import (
     JobStatus,
     ModelRow,
     NewJob,
+    NewTask,
     Outcome,
     QueueRow,
 )
+from fusion_magic.store.sql_outbox import SqlOutbox
+from fusion_magic.store.sql_tasks import SqlTasks
 from fusion_magic.store.tables import (
     column_lineage,
     fusion_model,
     job,
     job_detail,
+    job_task,
     lineage_edge,
     model_queue,
 )
 
-REVISION = "0001"  # of this program's schema: the newest file in migrations/versions
+REVISION = "0002"  # of this program's schema: the newest file in migrations/versions
 LOCK_PATIENCE_MS = 30_000
 _OPEN = (JobStatus.INIT, JobStatus.QUEUED, JobStatus.RUNNING)
 
@@ -92,6 +97,8 @@ class SqlStore:
             ) from None
         self._clock = clock
         self._engine = self._make_engine()
+        self._tasks = SqlTasks(self._writing, self._read, clock)
+        self._outbox = SqlOutbox(self._writing, self._read, clock)
 
     def create(self, new: NewJob) -> None:
         """See ``Store.create``."""
@@ -126,12 +133,15 @@ class SqlStore:
         limit_: int | None,
         offset_: int | None,
         models: Sequence[ModelRow],
+        task: NewTask | None = None,
     ) -> None:
         """See ``Store.queue``."""
         values = {"converted_query": converted_query, "limit_": limit_, "offset_": offset_}
         with self._writing() as connection:
             self._move(connection, job_id, (JobStatus.INIT,), JobStatus.QUEUED, values)
             _insert(connection, fusion_model, job_id, models)
+            if task is not None:
+                self.tasks.add(connection, job_id, task)
 
     def start(self, job_id: UUID) -> None:
         """See ``Store.start``."""
@@ -149,10 +159,11 @@ class SqlStore:
                 .values(query_id=query_id)
             )
 
-    def finish(self, job_id: UUID, outcome: Outcome) -> None:
+    def finish(self, job_id: UUID, outcome: Outcome, *, attempt: int | None = None) -> None:
         """See ``Store.finish``."""
         values = {"result_name": outcome.result_name, "result_path": outcome.result_path}
         with self._writing() as connection:
+            self._end_task(connection, job_id, attempt)
             now = self._move(connection, job_id, (JobStatus.RUNNING,), JobStatus.FINISHED, values)
             _detail(
                 connection,
@@ -161,6 +172,8 @@ class SqlStore:
                     "finished": now,
                     "row_count": outcome.row_count,
                     "size_bytes": outcome.size_bytes,
+                    "update_type": outcome.update_type,
+                    "rows_changed": outcome.rows_changed,
                 },
             )
             _insert(connection, model_queue, job_id, outcome.queue)
@@ -173,22 +186,57 @@ class SqlStore:
             if edges:
                 connection.execute(sa.insert(lineage_edge), edges)
 
-    def fail(self, job_id: UUID, *, error: str, hint: str | None = None) -> None:
+    def fail(
+        self, job_id: UUID, *, error: str, hint: str | None = None, attempt: int | None = None
+    ) -> None:
         """See ``Store.fail``."""
         with self._writing() as connection:
+            self._end_task(connection, job_id, attempt)
             now = self._move(connection, job_id, _OPEN, JobStatus.FAILED, {})
             _detail(connection, job_id, {"finished": now, "error": error, "hint": hint})
 
-    def cancel(self, job_id: UUID) -> None:
+    def cancel(self, job_id: UUID, *, attempt: int | None = None) -> None:
         """See ``Store.cancel``."""
         with self._writing() as connection:
+            self._end_task(connection, job_id, attempt)
             now = self._move(connection, job_id, _OPEN, JobStatus.CANCELED, {})
             _detail(connection, job_id, {"finished": now})
+
+    def want_cancel(self, job_id: UUID) -> JobStatus:
+        """See ``Store.want_cancel``."""
+        with self._writing() as connection:
+            if self.tasks.take_back(connection, job_id):
+                now = self._move(connection, job_id, _OPEN, JobStatus.CANCELED, {})
+                _detail(connection, job_id, {"finished": now})
+                return JobStatus.CANCELED
+            status = connection.execute(sa.select(job.c.status).where(job.c.id == job_id)).scalar()
+            if status is None:
+                raise UnknownJob(f"There is no job {job_id}.")
+            if not JobStatus(status).is_final:
+                _detail(connection, job_id, {"is_cancel_wanted": True})
+            return JobStatus(status)
+
+    def is_cancel_wanted(self, job_id: UUID) -> bool:
+        """See ``Store.is_cancel_wanted``."""
+        rows = self._read(
+            sa.select(job_detail.c.is_cancel_wanted).where(job_detail.c.job_id == job_id)
+        )
+        return bool(rows and rows[0][0])
 
     def find(self, job_id: UUID) -> Job | None:
         """See ``Store.find``."""
         rows = self._jobs(sa.select(job, *_DETAILS).where(job.c.id == job_id))
         return rows[0] if rows else None
+
+    @property
+    def tasks(self) -> SqlTasks:
+        """See ``Store.tasks``."""
+        return self._tasks
+
+    @property
+    def outbox(self) -> SqlOutbox:
+        """See ``Store.outbox``."""
+        return self._outbox
 
     def find_by_prefix(self, text: str) -> Sequence[Job]:
         """See ``Store.find_by_prefix``."""
@@ -205,6 +253,8 @@ class SqlStore:
             query = query.where(job.c.status.in_([status.value for status in where.statuses]))
         if where.owner is not None:
             query = query.where(job_detail.c.owner == where.owner)
+        if where.result_name is not None:
+            query = query.where(job.c.result_name == where.result_name)
         if where.text is not None:
             query = query.where(job.c.user_query.icontains(where.text, autoescape=True))
         return self._jobs(query)
@@ -364,8 +414,16 @@ class SqlStore:
             return connection.execute(query).all()
 
     def _jobs(self, query: Any) -> Sequence[Job]:
-        rows = self._read(query.join(job_detail, job_detail.c.job_id == job.c.id, isouter=True))
+        rows = self._read(
+            query.join(job_detail, job_detail.c.job_id == job.c.id, isouter=True).join(
+                job_task, job_task.c.job_id == job.c.id, isouter=True
+            )
+        )
         return [_job(row._mapping) for row in rows]
+
+    def _end_task(self, connection: Connection, job_id: UUID, attempt: int | None) -> None:
+        if attempt is not None:
+            self.tasks.end(connection, job_id, attempt)
 
     def _move(
         self,
@@ -397,7 +455,11 @@ class SqlStore:
         )
 
 
-_DETAILS = [column for column in job_detail.c if column.name != "job_id"]
+_DETAILS = [
+    *(column for column in job_detail.c if column.name != "job_id"),
+    job_task.c.job_id.is_not(None).label("is_background"),
+    *(job_task.c[name] for name in ("attempt", "worker", "progress")),
+]
 
 
 def _insert(connection: Connection, table: sa.Table, job_id: UUID, rows: Sequence[Any]) -> None:
@@ -418,6 +480,8 @@ def _job(row: Mapping[str, Any]) -> Job:
     values["status"] = JobStatus(values["status"])
     for name in ("owner", "origin", "engine", "profile"):
         values[name] = values[name] or ""
+    values["attempt"] = values["attempt"] or 0
+    values["is_cancel_wanted"] = bool(values["is_cancel_wanted"])
     return Job(**values)
 
 

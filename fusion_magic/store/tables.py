@@ -71,6 +71,7 @@ job = sa.Table(
     sa.Column("result_name", sa.Text),
     sa.Column("result_path", sa.Text),
     sa.Index("ix_job_created", "created"),
+    sa.Index("ix_job_result_name", "result_name"),
 )
 fusion_model = sa.Table(
     "fusion_model",
@@ -92,6 +93,7 @@ model_queue = sa.Table(
     sa.Column("from_fqn", sa.Text),
     sa.Column("command", sa.String(16), nullable=False),
     sa.Index("ix_model_queue_job_id", "job_id"),
+    sa.Index("ix_model_queue_model_name_fqn", "model_name_fqn", "id"),
     # A row that the scheduler removed must not give its id to a later one.
     sqlite_autoincrement=True,
 )
@@ -110,6 +112,74 @@ job_detail = sa.Table(
     sa.Column("finished", UtcTime),
     sa.Column("row_count", sa.BigInteger),
     sa.Column("size_bytes", sa.BigInteger),
+    sa.Column("update_type", sa.Text),
+    sa.Column("rows_changed", sa.BigInteger),
+    sa.Column("is_cancel_wanted", sa.Boolean, nullable=False, server_default=sa.false()),
+)
+_WAITING = sa.text("state = 'WAITING'")
+_CLAIMED = sa.text("state = 'CLAIMED'")
+job_task = sa.Table(
+    "job_task",
+    metadata,
+    sa.Column("id", _LONG, primary_key=True, autoincrement=True),
+    sa.Column("job_id", UuidText, sa.ForeignKey("job.id"), nullable=False, unique=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("engine_url", sa.Text, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("rank", sa.Integer, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
+    sa.Column("worker", sa.Text),
+    sa.Column("lease_until", UtcTime),
+    sa.Column("next_uri", sa.Text),
+    sa.Column("progress", sa.Text),
+    sa.Index(
+        "ix_job_task_waiting",
+        "engine_url",
+        "owner",
+        "rank",
+        "id",
+        postgresql_where=_WAITING,
+        sqlite_where=_WAITING,
+    ),
+    sa.Index(
+        "ix_job_task_claimed",
+        "engine_url",
+        "lease_until",
+        postgresql_where=_CLAIMED,
+        sqlite_where=_CLAIMED,
+    ),
+)
+worker = sa.Table(
+    "worker",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("engine_url", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("alive_until", UtcTime, nullable=False),
+)
+queue_delivery = sa.Table(
+    "queue_delivery",
+    metadata,
+    sa.Column("queue_id", _LONG, primary_key=True, autoincrement=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("due", UtcTime, nullable=False),
+    sa.Column("claimed_by", sa.Text),
+    sa.Column("error", sa.Text),
+)
+dead_letter = sa.Table(
+    "dead_letter",
+    metadata,
+    sa.Column("id", _LONG, primary_key=True, autoincrement=False),
+    sa.Column("job_id", UuidText, sa.ForeignKey("job.id"), nullable=False),
+    sa.Column("model_name_fqn", sa.Text, nullable=False),
+    sa.Column("from_fqn", sa.Text),
+    sa.Column("command", sa.String(16), nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("died", UtcTime, nullable=False),
 )
 lineage_edge = sa.Table(
     "lineage_edge",

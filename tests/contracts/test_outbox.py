@@ -1,0 +1,123 @@
+"""
+The contract of the outbox, on SQLite and on PostgreSQL alike.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+from fusion_magic.store import ColumnEdge, NewJob, Outcome, QueueRow
+from fusion_magic.store.sql_store import SqlStore
+from tests.contracts.test_tasks import Clock, clock, store
+
+__all__ = ["clock", "store"]
+
+
+def edge(target: str, source: str) -> QueueRow:
+    return QueueRow(model_name_fqn=target, from_fqn=source, command="LINEAGE")
+
+
+def made(target: str) -> QueueRow:
+    return QueueRow(model_name_fqn=target, from_fqn=None, command="INGESTION")
+
+
+def finished(store: SqlStore, *rows: QueueRow, column_edges: tuple[ColumnEdge, ...] = ()) -> UUID:
+    job_id = uuid4()
+    store.create(NewJob(id=job_id, user_query="SELECT 1"))
+    store.queue(job_id, converted_query="SELECT 1", limit_=None, offset_=None, models=())
+    store.start(job_id)
+    store.finish(job_id, Outcome(queue=rows, column_edges=column_edges))
+    return job_id
+
+
+def test_a_delivered_row_is_gone(store: SqlStore) -> None:
+    finished(store, edge("t", "s"))
+
+    [message] = store.outbox.claim("s1", lease_s=30, limit=10)
+    store.outbox.delivered(message)
+
+    assert (message.row, message.attempt) == (edge("t", "s"), 1)
+    assert store.queued() == []
+    assert store.outbox.claim("s1", lease_s=30, limit=10) == []
+
+
+def test_rows_of_one_target_go_in_their_order(store: SqlStore) -> None:
+    """
+    An edge cannot be made before its table is known.
+    """
+    finished(store, made("t"), edge("t", "a"), edge("u", "a"))
+
+    first = store.outbox.claim("s1", lease_s=30, limit=10)
+    assert [m.row for m in first] == [made("t"), edge("u", "a")]
+    assert store.outbox.claim("s2", lease_s=30, limit=10) == []
+    store.outbox.delivered(first[0])
+
+    assert [m.row for m in store.outbox.claim("s2", lease_s=30, limit=10)] == [edge("t", "a")]
+
+
+def test_a_claim_runs_out_with_its_scheduler(store: SqlStore, clock: Clock) -> None:
+    finished(store, edge("t", "s"))
+    [lost] = store.outbox.claim("s1", lease_s=30, limit=10)
+    clock.move(31)
+
+    [again] = store.outbox.claim("s2", lease_s=30, limit=10)
+    store.outbox.delivered(lost)
+
+    assert again.attempt == 2
+    assert len(store.queued()) == 1
+    store.outbox.delivered(again)
+    assert store.queued() == []
+
+
+def test_a_row_that_failed_waits_and_holds_up_no_other_target(
+    store: SqlStore, clock: Clock
+) -> None:
+    finished(store, edge("t", "s"), edge("u", "s"))
+    broken, fine = store.outbox.claim("s1", lease_s=30, limit=10)
+    store.outbox.retry(broken, error="no answer", delay_s=60)
+    store.outbox.delivered(fine)
+
+    assert store.outbox.claim("s1", lease_s=30, limit=10) == []
+    clock.move(61)
+    [again] = store.outbox.claim("s1", lease_s=30, limit=10)
+    assert (again.row, again.attempt) == (edge("t", "s"), 2)
+
+
+def test_a_buried_row_lets_the_next_of_its_target_pass(store: SqlStore) -> None:
+    job_id = finished(store, edge("t", "a"), edge("t", "b"))
+    [message] = store.outbox.claim("s1", lease_s=30, limit=10)
+    store.outbox.bury(message, error="there is no table a")
+
+    [letter] = store.outbox.dead()
+    assert (letter.job_id, letter.row, letter.error, letter.attempts) == (
+        job_id,
+        edge("t", "a"),
+        "there is no table a",
+        1,
+    )
+    assert [m.row for m in store.outbox.claim("s1", lease_s=30, limit=10)] == [edge("t", "b")]
+
+
+def test_a_dead_letter_is_revived_or_dropped_once(store: SqlStore) -> None:
+    finished(store, edge("t", "a"), edge("u", "a"))
+    for message in store.outbox.claim("s1", lease_s=30, limit=10):
+        store.outbox.bury(message, error="x")
+    first, second = store.outbox.dead()
+
+    assert store.outbox.revive(first.id)
+    assert not store.outbox.revive(first.id)
+    assert store.outbox.drop(second.id)
+    assert not store.outbox.drop(second.id)
+    [message] = store.outbox.claim("s1", lease_s=30, limit=10)
+    assert (message.row, message.attempt) == (edge("t", "a"), 1)
+    assert store.outbox.dead() == []
+
+
+def test_a_message_brings_its_column_edges(store: SqlStore) -> None:
+    column = ColumnEdge(source_fqn="s", source_column="x", target_fqn="t", target_column="y")
+    other = ColumnEdge(source_fqn="r", source_column="x", target_fqn="t", target_column="y")
+    finished(store, edge("t", "s"), column_edges=(column, other))
+
+    [message] = store.outbox.claim("s1", lease_s=30, limit=10)
+
+    assert message.column_edges == [column]

@@ -1,0 +1,324 @@
+"""
+The contract of background jobs, on SQLite and on PostgreSQL alike.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from fusion_magic.errors import IllegalTransition, LeaseLost, UnknownJob
+from fusion_magic.store import JobStatus, NewJob, NewTask, Outcome, WorkerRow
+from fusion_magic.store.sql_store import SqlStore, open_store
+from fusion_magic.store.tables import metadata
+
+ENGINE = "trino://host:8080"
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+class Clock:
+    """
+    A clock that stands still until it is moved.
+    """
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[SqlStore]:
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'jobs.db'}"
+    else:
+        url = request.getfixturevalue("postgres_url")
+        engine = sa.create_engine(url)
+        with engine.begin() as connection:
+            metadata.drop_all(connection)
+            connection.exec_driver_sql("DROP TABLE IF EXISTS alembic_version")
+        engine.dispose()
+    opened = SqlStore(url, clock=clock)
+    opened.migrate()
+    yield opened
+    opened.close()
+
+
+def waiting(
+    store: SqlStore, owner: str = "ana", priority: int = 0, engine_url: str = ENGINE
+) -> UUID:
+    job_id = uuid4()
+    store.create(NewJob(id=job_id, user_query="SELECT 1", owner=owner))
+    store.queue(
+        job_id,
+        converted_query="SELECT 1",
+        limit_=None,
+        offset_=None,
+        models=(),
+        task=NewTask(payload="{}", engine_url=engine_url, owner=owner, priority=priority),
+    )
+    return job_id
+
+
+def claim(store: SqlStore, worker: str = "w1", lease_s: float = 30) -> Any:
+    return store.tasks.claim(worker, engine_url=ENGINE, lease_s=lease_s)
+
+
+def status(store: SqlStore, job_id: UUID) -> JobStatus:
+    job = store.find(job_id)
+    assert job is not None
+    return job.status
+
+
+def test_a_claimed_job_runs_and_is_hidden_from_other_workers(store: SqlStore) -> None:
+    job_id = waiting(store)
+
+    first = claim(store)
+    second = claim(store, "w2")
+
+    assert (first.job_id, first.attempt, first.user_query) == (job_id, 1, "SELECT 1")
+    assert second is None
+    assert status(store, job_id) is JobStatus.RUNNING
+
+
+def test_a_dead_workers_job_is_taken_over_where_it_stood(store: SqlStore, clock: Clock) -> None:
+    job_id = waiting(store)
+    claim(store)
+    store.tasks.checkpoint(job_id, attempt=1, query_id="q1", next_uri="http://x/2")
+    clock.move(31)
+
+    task = claim(store, "w2")
+
+    assert (task.job_id, task.attempt, task.query_id, task.next_uri) == (
+        job_id,
+        2,
+        "q1",
+        "http://x/2",
+    )
+
+
+def test_a_renewed_lease_holds(store: SqlStore, clock: Clock) -> None:
+    job_id = waiting(store)
+    claim(store)
+    clock.move(29)
+    store.tasks.renew("w1", lease_s=30, progress={job_id: '{"state": "RUNNING"}'})
+    clock.move(29)
+
+    assert claim(store, "w2") is None
+    job = store.find(job_id)
+    assert job is not None
+    assert job.progress == '{"state": "RUNNING"}'
+
+
+@pytest.mark.parametrize("change", ["finish", "fail", "cancel", "checkpoint", "release"])
+def test_a_worker_that_lost_its_lease_changes_nothing(
+    store: SqlStore, clock: Clock, change: str
+) -> None:
+    """
+    A worker that was asleep for longer than its lease must not end a job that another now runs.
+    """
+    job_id = waiting(store)
+    claim(store)
+    clock.move(31)
+    claim(store, "w2")
+    changes: dict[str, Any] = {
+        "finish": lambda: store.finish(job_id, Outcome(), attempt=1),
+        "fail": lambda: store.fail(job_id, error="x", attempt=1),
+        "cancel": lambda: store.cancel(job_id, attempt=1),
+        "checkpoint": lambda: store.tasks.checkpoint(
+            job_id, attempt=1, query_id=None, next_uri="u"
+        ),
+        "release": lambda: store.tasks.release(job_id, attempt=1),
+    }
+
+    with pytest.raises(LeaseLost):
+        changes[change]()
+    assert status(store, job_id) is JobStatus.RUNNING
+    store.finish(job_id, Outcome(), attempt=2)
+    assert status(store, job_id) is JobStatus.FINISHED
+
+
+def test_a_finished_job_is_never_claimed_again(store: SqlStore, clock: Clock) -> None:
+    job_id = waiting(store)
+    claim(store)
+    store.finish(job_id, Outcome(update_type="INSERT", rows_changed=3), attempt=1)
+    clock.move(1000)
+
+    assert claim(store) is None
+    job = store.find(job_id)
+    assert job is not None
+    assert (job.update_type, job.rows_changed, job.is_background) == ("INSERT", 3, True)
+
+
+def test_a_released_job_waits_its_delay(store: SqlStore, clock: Clock) -> None:
+    job_id = waiting(store)
+    claim(store)
+    store.tasks.release(job_id, attempt=1, delay_s=10)
+
+    assert claim(store, "w2") is None
+    clock.move(11)
+    assert claim(store, "w2").attempt == 2
+
+
+def test_workers_take_jobs_of_their_own_engine_alone(store: SqlStore) -> None:
+    waiting(store, engine_url="duckdb://")
+
+    assert claim(store) is None
+    assert store.tasks.is_any_open(engine_url="duckdb://")
+    assert not store.tasks.is_any_open(engine_url=ENGINE)
+
+
+def test_priority_goes_first_then_age(store: SqlStore) -> None:
+    old, new, urgent = waiting(store), waiting(store), waiting(store, priority=5)
+
+    assert [claim(store).job_id for _ in range(3)] == [urgent, old, new]
+
+
+def test_owners_share_the_workers_fairly(store: SqlStore) -> None:
+    """
+    A hundred jobs of one person must not make the next person wait for all of them.
+    """
+    for _ in range(6):
+        waiting(store, "ana")
+    for _ in range(3):
+        waiting(store, "bo")
+
+    owners = [claim(store).owner for _ in range(6)]
+
+    assert Counter(owners) == {"ana": 3, "bo": 3}
+
+
+def test_a_waiting_job_is_cancelled_at_once(store: SqlStore) -> None:
+    job_id = waiting(store)
+
+    assert store.want_cancel(job_id) is JobStatus.CANCELED
+    assert claim(store) is None
+    assert store.want_cancel(job_id) is JobStatus.CANCELED
+
+
+def test_a_running_jobs_worker_learns_of_the_wish(store: SqlStore) -> None:
+    job_id = waiting(store)
+    claim(store)
+
+    assert store.want_cancel(job_id) is JobStatus.RUNNING
+    assert store.tasks.cancels_wanted("w1") == [job_id]
+    assert store.tasks.cancels_wanted("w2") == []
+    store.cancel(job_id, attempt=1)
+    assert store.tasks.cancels_wanted("w1") == []
+
+
+def test_a_job_without_a_worker_can_be_asked_to_end(store: SqlStore) -> None:
+    job_id = uuid4()
+    store.create(NewJob(id=job_id, user_query="SELECT 1"))
+
+    store.want_cancel(job_id)
+
+    assert store.is_cancel_wanted(job_id)
+    with pytest.raises(UnknownJob):
+        store.want_cancel(uuid4())
+
+
+def test_a_cancel_that_comes_too_late_changes_nothing(store: SqlStore) -> None:
+    job_id = waiting(store)
+    claim(store)
+    store.finish(job_id, Outcome(), attempt=1)
+
+    assert store.want_cancel(job_id) is JobStatus.FINISHED
+    with pytest.raises(IllegalTransition):
+        store.cancel(job_id)
+
+
+def test_workers_sign_and_their_word_runs_out(store: SqlStore, clock: Clock) -> None:
+    row = WorkerRow(
+        id="w1",
+        engine_url=ENGINE,
+        host=socket.gethostname(),
+        pid=1,
+        role="worker",
+        alive_until=NOON + timedelta(seconds=10),
+    )
+
+    store.tasks.sign(row)
+    store.tasks.sign(row)
+    assert store.tasks.workers() == [row]
+    clock.move(11)
+    assert store.tasks.workers() == []
+    store.tasks.sign_off("w1")
+
+
+def test_a_claim_walks_along_the_index(store: SqlStore) -> None:
+    """
+    100,000 jobs in the table must not slow the next claim.
+    """
+    waiting(store)
+    statements: list[tuple[str, Any]] = []
+
+    def note(connection: Any, cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        if statement.startswith(("SELECT", "WITH")) and "job_task" in statement:
+            statements.append((statement, values))
+
+    sa.event.listen(store._engine, "before_cursor_execute", note)
+    claim(store)
+    sa.event.remove(store._engine, "before_cursor_execute", note)
+
+    with store._engine.connect() as connection:
+        is_postgres = connection.dialect.name == "postgresql"
+        if is_postgres:
+            # So small a table is quicker read whole; what counts is that it need not be.
+            connection.exec_driver_sql("SET enable_seqscan = off")
+        prefix, scan = (
+            ("EXPLAIN ", "Seq Scan on job_task") if is_postgres else ("EXPLAIN QUERY PLAN ", "SCAN")
+        )
+        for statement, values in statements:
+            rows = connection.exec_driver_sql(prefix + statement, values)
+            scans = [str(row[-1]) for row in rows if scan in str(row[-1])]
+            assert not [s for s in scans if "job_task" in s and "INDEX" not in s], statement
+    assert len(statements) >= 3
+
+
+def _take_all(url: str, name: str, taken: Any) -> None:
+    store = open_store(url)
+    while (task := store.tasks.claim(name, engine_url=ENGINE, lease_s=60)) is not None:
+        taken.put(str(task.job_id))
+        store.finish(task.job_id, Outcome(), attempt=task.attempt)
+    store.close()
+
+
+def test_several_workers_take_each_job_once(store: SqlStore) -> None:
+    """
+    The clock of the workers is real here, and so are their processes.
+    """
+    wanted = [waiting(store, owner=f"owner {n % 3}") for n in range(60)]
+    context = multiprocessing.get_context("spawn")
+    taken = context.Queue()
+    url = store._url.render_as_string(hide_password=False)
+    workers = [
+        context.Process(target=_take_all, args=(url, f"w{n}", taken), daemon=True) for n in range(3)
+    ]
+    for worker in workers:
+        worker.start()
+    found = [taken.get(timeout=60) for _ in wanted]
+    for worker in workers:
+        worker.join(60)
+
+    assert sorted(found) == sorted(map(str, wanted))
+    assert taken.empty()
+    assert {status(store, job_id) for job_id in wanted} == {JobStatus.FINISHED}
