@@ -19,11 +19,16 @@ from fusion_magic.errors import FusionError, InvalidSettings, UnknownFqn, Unknow
 
 if TYPE_CHECKING:
     from fusion_magic.engines import Engine, Plan, Progress
+    from fusion_magic.jobs.handle import JobHandle
     from fusion_magic.jobs.names import Names
     from fusion_magic.jobs.prepare import Parameters, Translation
+    from fusion_magic.jobs.run import Outside
+    from fusion_magic.jobs.submit import Request
     from fusion_magic.metadata import Entity, Metadata
     from fusion_magic.results import Result
+    from fusion_magic.results.storage import ResultStorage, StoredResult
     from fusion_magic.store import ColumnEdge, Job, ModelRow, QueueRow, Store
+    from fusion_magic.worker import Worker
 
 CATALOG_FILE = "catalog.yaml"
 
@@ -122,7 +127,7 @@ class Fusion:
 
             refs: Aliases for FQNs.
 
-            name: Kept for stored results.
+            name: Store the rows under this name too, from where other notebooks and later SQL read them.
 
             limit: Most rows wanted.
 
@@ -136,27 +141,132 @@ class Fusion:
             FusionError: See ``fusion_magic.errors``; the job says FAILED with the same text.
             KeyboardInterrupt: After the query was stopped on the engine; the job says CANCELED.
         """
-        from fusion_magic.jobs.run import Outside, Request, run
+        from fusion_magic.jobs.run import run
 
-        if name is not None:
-            raise InvalidSettings("Results cannot be stored under a name yet.")
-        request = Request(
-            text=sql,
-            params=params,
-            limit=limit,
-            has_lineage=lineage,
-            origin=origin,
-            owner=self.settings.owner,
-            profile=self.settings.profile,
+        request = self._request(sql, params, name, limit, has_lineage=lineage, origin=origin)
+        result, translation = run(
+            request, self._names(refs), self._outside(), on_progress=on_progress
         )
-        outside = Outside(
-            store=self.store, engine=self.engine, max_memory=self.settings.results_max_memory
-        )
-        result, translation = run(request, self._names(refs), outside, on_progress=on_progress)
         if translation.prefix is not None:
             self._prefix = translation.prefix
         result.warnings = self._unsaid(result.warnings)
         return result
+
+    def submit(
+        self,
+        sql: str,
+        *,
+        params: Parameters | None = None,
+        refs: Mapping[str, str] | None = None,
+        name: str | None = None,
+        limit: int | None = None,
+        lineage: bool = True,
+        origin: str = "",
+        priority: int = 0,
+    ) -> JobHandle:
+        """
+        Hand one statement to a worker and return at once; whatever becomes of this process, it runs on.
+
+        Args are those of ``run``, and:
+            priority: Higher goes first; 0 as a rule.
+
+        Raises:
+            FusionError: The statement cannot be translated, or cannot run in another process; the job is FAILED.
+        """
+        from fusion_magic.jobs.background import new_task
+        from fusion_magic.jobs.handle import JobHandle
+        from fusion_magic.jobs.submit import submit
+
+        request = self._request(sql, params, name, limit, has_lineage=lineage, origin=origin)
+        submitted = submit(
+            request,
+            self._names(refs),
+            self.store,
+            make_task=lambda translation: new_task(
+                request, translation, self.engine, engine_url=self.engine_key, priority=priority
+            ),
+        )
+        self.ensure_worker()
+        return JobHandle(self, submitted.job_id)
+
+    def handle(self, job_id: str | UUID) -> JobHandle:
+        """
+        A job to wait for, to look at and to cancel.
+
+        Raises:
+            UnknownJob: There is none, or there are several that start so.
+        """
+        from fusion_magic.jobs.handle import JobHandle
+
+        return JobHandle(self, self.job(job_id).id)
+
+    def cancel(self, job_id: str | UUID) -> str:
+        """
+        Ask for the end of a job; its status then: final at once, or RUNNING until who runs it has stopped it.
+
+        Raises:
+            UnknownJob: There is no such job.
+            NotAllowed: It is somebody else's, and ``jobs.cancel_others`` is not ``yes``.
+        """
+        from fusion_magic.jobs.listing import require_own
+
+        job = self.job(job_id)
+        if self.settings.jobs_cancel_others != "yes":
+            require_own(job, self.settings.owner)
+        return self.store.want_cancel(job.id).value
+
+    def result(self, name: str, *, version: int | None = None) -> StoredResult:
+        """
+        A stored result by its name, the newest or that of a version counted from 1; or by its job's id.
+
+        Raises:
+            UnknownResult: There is none.
+        """
+        from fusion_magic.jobs.results import find_result
+
+        return find_result(self.store, name, version)
+
+    def ensure_worker(self) -> None:
+        """
+        Start a worker beside an embedded store where none is at work; ``worker.start`` forbids it.
+        """
+        from fusion_magic.worker import start_beside
+
+        if self.settings.worker_start == "auto" and self.settings.store_url.startswith("sqlite"):
+            start_beside(self.settings, self.store.tasks, self.engine_key)
+
+    def worker(self, *, concurrency: int | None = None, is_embedded: bool = False) -> Worker:
+        """
+        A worker for this store and engine; its ``run`` works until it is stopped.
+        """
+        from fusion_magic.worker import Worker
+
+        settings = self.settings
+        return Worker(
+            self._outside(),
+            engine_url=self.engine_key,
+            concurrency=concurrency or settings.worker_concurrency,
+            lease_s=settings.worker_lease_s,
+            attempts=settings.worker_attempts,
+            idle_s=settings.worker_idle_s if is_embedded else None,
+            is_only=is_embedded,
+        )
+
+    @cached_property
+    def engine_key(self) -> str:
+        """
+        The engine's URL without secrets, by which workers know their jobs.
+        """
+        return without_secret(self.settings.engine_url)
+
+    @cached_property
+    def storage(self) -> ResultStorage:
+        """
+        Where results are stored.
+        """
+        from fusion_magic.results.storage import ResultStorage
+
+        return ResultStorage(self.settings.results_url)
 
     def run_script(self, sql: str, **options: Any) -> Iterator[Result]:
         """
@@ -348,6 +458,41 @@ class Fusion:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _request(
+        self,
+        sql: str,
+        params: Parameters | None,
+        name: str | None,
+        limit: int | None,
+        *,
+        has_lineage: bool,
+        origin: str,
+    ) -> Request:
+        from fusion_magic.jobs.submit import Request
+        from fusion_magic.results.storage import check_name
+
+        return Request(
+            text=sql,
+            params=params,
+            limit=limit,
+            has_lineage=has_lineage,
+            origin=origin,
+            owner=self.settings.owner,
+            profile=self.settings.profile,
+            name=check_name(name) if name is not None else "",
+            engine=self.engine.name,
+        )
+
+    def _outside(self) -> Outside:
+        from fusion_magic.jobs.run import Outside
+
+        return Outside(
+            store=self.store,
+            engine=self.engine,
+            storage=self.storage,
+            max_memory=self.settings.results_max_memory,
+        )
+
     def _names(self, refs: Mapping[str, str] | None) -> Names:
         from fusion_magic.jobs.names import Names
 
@@ -357,6 +502,7 @@ class Fusion:
             refs=refs or {},
             prefix=self._prefix,
             find_made=self._find_made,
+            find_result=self._find_result,
         )
 
     def _find_made(self, fqn: str) -> tuple[str, ...] | None:
@@ -368,6 +514,11 @@ class Fusion:
                     if row.fully_qualified_name == fqn:
                         return parse_trino_name(row.trino_model_name)
         return None
+
+    def _find_result(self, name: str) -> str | None:
+        from fusion_magic.jobs.results import newest_path
+
+        return newest_path(self.store, name)
 
     def _known_fqn(self, fqn: str) -> str:
         from fusion_magic.jobs.names import find_entity

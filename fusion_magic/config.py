@@ -47,6 +47,12 @@ class Settings:
         metadata_token: The metadata server's token.
         results_url: Where results are stored.
         results_max_memory: Most bytes that one result may take in memory.
+        worker_start: ``auto`` starts a worker and a scheduler beside an SQLite store when a job needs them, ``never`` does not.
+        worker_concurrency: Most jobs that one worker runs at once; 0 for 32 on Trino and the number of cores on DuckDB.
+        worker_idle_s: Seconds without work after which a worker that was started so ends itself.
+        worker_lease_s: Seconds after which the jobs of a worker that gives no sign of life are taken over.
+        worker_attempts: How often a job is begun whose worker died.
+        jobs_cancel_others: ``yes`` lets everybody cancel everybody's jobs.
         data_dir: This program's folder for what it keeps.
         profile: The profile that was chosen, empty for none.
         owner: Who runs the jobs: the user's name here.
@@ -63,6 +69,12 @@ class Settings:
     metadata_token: str | None = None
     results_url: str = ""
     results_max_memory: int = 2 * GIBIBYTE
+    worker_start: str = "auto"
+    worker_concurrency: int = 0
+    worker_idle_s: int = 600
+    worker_lease_s: int = 30
+    worker_attempts: int = 3
+    jobs_cancel_others: str = "no"
     data_dir: Path = Path()
     profile: str = ""
     owner: str = ""
@@ -75,11 +87,37 @@ class Settings:
         )
         return f"Settings({shown})"
 
+    def shareable(self) -> dict[str, str]:
+        """
+        The settings as keywords of ``connect``, for another process; without secrets, which it finds for itself.
+        """
+        hidden = (*SECRETS, "owner")
+        given = {f.name: str(getattr(self, f.name)) for f in fields(self) if f.name not in hidden}
+        return {name: without_secret(value) for name, value in given.items() if value}
+
+    def environment(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """
+        *environment* with every setting as a ``FUSION_*`` variable, for a process of the same user.
+        """
+        others = {k: v for k, v in environment.items() if not k.startswith("FUSION_")}
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "profile"}
+        return others | {
+            f"FUSION_{k.upper()}": str(v) for k, v in own.items() if v not in (None, "")
+        }
+
 
 KEYS: Mapping[str, str] = {
     f.name.replace("_", ".", 1) if f.name != "data_dir" else f.name: f.name
     for f in fields(Settings)
     if f.name != "profile"
+}
+_COUNTS = tuple(
+    f.name for f in fields(Settings) if f.name.startswith("worker_") and f.type == "int"
+)
+_POSITIVE = ("worker_lease_s", "worker_attempts")
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "worker_start": ("auto", "never"),
+    "jobs_cancel_others": ("yes", "no"),
 }
 SECRETS = ("engine_password", "engine_token", "metadata_token")
 
@@ -149,9 +187,21 @@ def _typed(name: str, value: Any, where: str) -> Any:
         return Path(value).expanduser().absolute()
     if name == "results_max_memory":
         return parse_size(value, where=where)
+    if name in _COUNTS:
+        return _count(name, value, where)
+    if name in _CHOICES and value not in _CHOICES[name]:
+        raise InvalidSettings(
+            f"{_key_of(name)} is {value!r} ({where}).", hint=f"It is {' or '.join(_CHOICES[name])}."
+        )
     if not isinstance(value, (str, Path)):
         raise InvalidSettings(f"{_key_of(name)} must be a text, not {value!r} ({where}).")
     return str(value)
+
+
+def _count(name: str, value: object, where: str) -> int:
+    if not re.fullmatch(r"\d{1,9}", str(value)) or (int(str(value)) == 0 and name in _POSITIVE):
+        raise InvalidSettings(f"{_key_of(name)} must be a whole number, not {value!r} ({where}).")
+    return int(str(value))
 
 
 def parse_size(value: object, *, where: str = "results.max_memory") -> int:

@@ -14,11 +14,17 @@ Every exception of this package, split by who can act on it.
     │   ├── InvalidSettings        a mistake in the configuration
     │   ├── MissingExtra           an optional dependency that is not installed
     │   ├── ResultTooLarge         more rows than `results.max_memory` holds
-    │   └── UnknownJob             no job has that id
+    │   ├── UnknownJob             no job has that id
+    │   ├── UnknownResult          no result is stored under that name
+    │   └── NotAllowed             the job is somebody else's
     ├── EngineError                the engine's operator, or the author of the query
     │   ├── EngineUnavailable      the engine does not answer
+    │   ├── QueryGone              the engine no longer knows a query
     │   ├── QueryFailed            the engine refused or gave up the query
     │   └── QueryCanceled          somebody stopped the query
+    ├── JobFailed                  a background job that did not come to its end, read by who waits for it
+    ├── JobTimeout                 a background job that takes longer than somebody wanted to wait
+    ├── ResultsUnavailable         the keeper of the place where results are stored
     ├── MetadataError              the metadata server does not answer
     └── StoreError                 the keeper of the job store
         ├── StoreUnavailable       cannot be opened, read or written
@@ -225,6 +231,18 @@ class UnknownJob(UsageError):
     """
 
 
+class UnknownResult(UsageError):
+    """
+    No result is stored under that name.
+    """
+
+
+class NotAllowed(UsageError):
+    """
+    The job is somebody else's.
+    """
+
+
 class EngineError(FusionError):
     """
     The engine could not do what was asked.
@@ -234,6 +252,12 @@ class EngineError(FusionError):
 class EngineUnavailable(EngineError):
     """
     The engine does not answer, or refuses the connection.
+    """
+
+
+class QueryGone(EngineError):
+    """
+    The engine no longer knows a query: it was restarted, or nobody asked for the result in time.
     """
 
 
@@ -261,6 +285,24 @@ class QueryFailed(EngineError):
 class QueryCanceled(EngineError):
     """
     Somebody stopped the query: the cell's interrupt, a cancel, or the engine's operator.
+    """
+
+
+class JobFailed(FusionError):
+    """
+    A background job has failed; the text is what its worker recorded.
+    """
+
+
+class JobTimeout(FusionError, TimeoutError):
+    """
+    A background job is still running after the time that somebody wanted to wait.
+    """
+
+
+class ResultsUnavailable(FusionError):
+    """
+    The place where results are stored cannot be read or written.
     """
 
 

@@ -66,6 +66,11 @@ def _parser() -> argparse.ArgumentParser:
     command = add_question("run", _run, "run statements, each as a job, and print their rows")
     _add_sql(command)
     command.add_argument("-n", "--limit", type=int, help="at most this many rows")
+    command = add_question("submit", _submit, "hand statements to a worker and print their jobs")
+    _add_sql(command)
+    command.add_argument("-n", "--limit", type=int, help="at most this many rows")
+    command.add_argument("--name", help="store the result under this name")
+    command.add_argument("--priority", type=int, default=0, help="higher goes first; 0 by default")
     _add_sql(add_question("translate", _translate, "print what the engine would be sent"))
     command = add_question("lineage", _lineage, "print what a table was made from and goes into")
     command.add_argument("fqn")
@@ -74,10 +79,29 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("-n", "--limit", type=int, default=50, help="most jobs, 50 by default")
     command = add_question("job", _job, "print one job, its names and its lineage")
     command.add_argument("id", help="its id, or the start of it")
+    command = add_question("cancel", _cancel, "stop a job on the engine")
+    command.add_argument("id", help="its id, or the start of it; all: every open job of yours")
+    command = add_question("result", _result, "print a stored result, or write it to a file")
+    command.add_argument("name", help="its name, or its job's id")
+    command.add_argument("--version", type=int, help="which of that name, counted from 1")
+    command.add_argument("--columns", help="only these, with commas between them")
+    command.add_argument("--where", help="only rows for which this condition holds")
+    command.add_argument(
+        "-n", "--limit", type=int, default=100, help="most rows printed, 100 by default"
+    )
+    command.add_argument(
+        "-o", "--out", help="write to this file: .parquet, .csv, .arrow, .xlsx or .jsonl"
+    )
     add_question("search", _search, "find tables and files").add_argument("text")
     add_question("describe", _describe, "print what is known of a table").add_argument("fqn")
     add_question("migrate", _migrate, "bring the job store's schema up to date")
     add_question("doctor", _doctor, "check every configured part")
+    command = add("worker", _worker, "run background jobs until stopped")
+    command.add_argument("--profile", help="settings of [profiles.PROFILE] in fusion.toml")
+    command.add_argument("--concurrency", type=int, help="most jobs at once (worker.concurrency)")
+    command.add_argument(
+        "--embedded", action="store_true", help="end when idle, or when another is at work here"
+    )
     add("demo", _demo, "run the quickstart notebook and print what it does")
     add("lab", _lab, "open the quickstart notebook in JupyterLab")
     return parser
@@ -165,6 +189,88 @@ def _run(options: argparse.Namespace) -> None:
                 _print_json(_result_data(result))
             else:
                 print(result_table(result, preview_rows=max(100, options.limit or 0)).text())
+
+
+def _submit(options: argparse.Namespace) -> None:
+    from fusion_magic.sql.statement import split_statements
+
+    given = _statement_options(options)
+    with _connect(options) as fusion:
+        handles = [
+            fusion.submit(
+                statement.text,
+                name=options.name,
+                limit=options.limit,
+                priority=options.priority,
+                origin="command line",
+                **given,
+            )
+            for statement in split_statements(_sql(options))
+        ]
+    rows = [(handle.id,) for handle in handles]
+    _print(options, [{"job": handle.id} for handle in handles], ("Job",), rows, "job")
+
+
+def _cancel(options: argparse.Namespace) -> None:
+    from fusion_magic.store import JobStatus
+
+    with _connect(options) as fusion:
+        if options.id == "all":
+            open_ = [status for status in JobStatus if not status.is_final]
+            jobs = fusion.jobs(status=open_, owner=fusion.settings.owner, limit=10_000)
+            ids = [str(job.id) for job in jobs]
+        else:
+            ids = [str(fusion.job(options.id).id)]
+        rows = [(job_id, fusion.cancel(job_id)) for job_id in ids]
+    data = [{"job": job_id, "status": status} for job_id, status in rows]
+    _print(options, data, ("Job", "Status"), rows, "job")
+
+
+def _result(options: argparse.Namespace) -> None:
+    from fusion_magic.notebook.display import result_table
+    from fusion_magic.results import Result
+    from fusion_magic.results.export import export
+
+    columns = options.columns.split(",") if options.columns else None
+    with _connect(options) as fusion:
+        stored = fusion.result(options.name, version=options.version)
+        if options.out:
+            print(export(stored, options.out, columns=columns, where=options.where))
+            return
+        table = stored.part(columns=columns, where=options.where, limit=options.limit)
+        shown = Result(table, job_id=stored.job_id)
+        if options.json:
+            _print_json(_result_data(shown))
+        else:
+            print(result_table(shown, preview_rows=options.limit).text())
+
+
+def _worker(options: argparse.Namespace) -> None:
+    from fusion_magic.worker import serve
+
+    _log_to_standard_error()
+    with _connect(options) as fusion:
+        serve(fusion.worker(concurrency=options.concurrency, is_embedded=options.embedded))
+
+
+def _log_to_standard_error() -> None:
+    import logging
+
+    class Facts(logging.Formatter):
+        """
+        The message and the facts that go with it.
+        """
+
+        def format(self, record: logging.LogRecord) -> str:
+            facts = (
+                f"{n}={getattr(record, n)}" for n in ("job_id", "attempt") if hasattr(record, n)
+            )
+            return " ".join((super().format(record), *facts))
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(Facts("%(asctime)s %(levelname)s %(message)s"))
+    logging.getLogger("fusion_magic").addHandler(handler)
+    logging.getLogger("fusion_magic").setLevel(logging.INFO)
 
 
 def _result_data(result: Result) -> dict[str, Any]:

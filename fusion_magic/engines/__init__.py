@@ -7,7 +7,7 @@ Trino SQL with Trino names and gives back Arrow record batches.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -196,5 +196,44 @@ class Engine(Protocol):
     def close(self) -> None:
         """
         Let go of connections. Running statements are cancelled.
+        """
+        ...
+
+
+class Resumable(Execution, Protocol):
+    """
+    A statement whose answers another process can go on reading.
+
+    Attributes:
+        checkpoint: Called with the query's id, the address of the next page and whether rows have come, before that page
+            is asked for. What it raises ends the reading and leaves the query alone.
+    """
+
+    checkpoint: Callable[[str | None, str, bool], None] | None
+
+
+class ResumableEngine(Engine, Protocol):
+    """
+    An engine on which a query outlives the process that started it.
+    """
+
+    def resume(self, next_uri: str, query: EngineQuery) -> Resumable:
+        """
+        Go on reading where another process was about to.
+
+        Raises (from its batches):
+            QueryGone: The engine no longer knows that place.
+        """
+        ...
+
+    def state_of(self, query_id: str) -> str | None:
+        """
+        The engine's word for the state of a query, or None where it does not remember it.
+        """
+        ...
+
+    def cancel_query(self, query_id: str) -> None:
+        """
+        Stop a query that another process started; nothing happens where it has ended.
         """
         ...

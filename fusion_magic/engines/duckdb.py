@@ -63,6 +63,7 @@ class DuckDBEngine:
     """
 
     name = "duckdb"
+    reads_files = True  # ``Entity.source``, so that stored results can be named in SQL
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -72,6 +73,7 @@ class DuckDBEngine:
                 hint="A file has three slashes: duckdb:///file.duckdb",
             )
         self._path = unquote(parts.path.removeprefix("/")) or ":memory:"
+        self.is_in_memory = self._path == ":memory:"
         if self._path.startswith("/") is False and parts.path.startswith("//"):
             self._path = "/" + self._path
         self._lock = threading.RLock()

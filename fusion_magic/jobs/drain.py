@@ -1,6 +1,8 @@
 """
-A running statement, drained by a thread of its own, so that the cell's thread stays free
-for progress and for an interrupt.
+A running statement on its way from the engine into a sink: memory, or a file that outlives the process.
+
+``Drain`` has a thread of its own, so that the cell's thread stays free for progress and for an interrupt;
+``InlineDrain`` works in the caller's, for a worker that has a thread for each job anyway.
 """
 
 from __future__ import annotations
@@ -8,9 +10,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from fusion_magic.engines import Engine, EngineQuery, Execution
+from fusion_magic.engines import Execution
 from fusion_magic.errors import ResultTooLarge
 
 if TYPE_CHECKING:
@@ -20,55 +22,109 @@ POLL_INTERVAL_S = 0.1
 CANCEL_PATIENCE_S = 20.0  # an engine that does not even answer a cancel is not waited for longer
 
 
-class Drain:
+class Sink(Protocol):
     """
-    One statement on its way from the engine into memory.
+    Where the rows go.
+    """
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """
+        Take rows.
+        """
+        ...
+
+    def close(self, schema: pa.Schema) -> None:
+        """
+        All rows were written.
+        """
+        ...
+
+    def abort(self) -> None:
+        """
+        Forget them.
+        """
+        ...
+
+
+class MemorySink:
+    """
+    Rows into an Arrow table.
 
     Args:
         max_memory: Most bytes of Arrow data to keep.
     """
 
-    def __init__(self, engine: Engine, query: EngineQuery, *, max_memory: int) -> None:
-        self._engine = engine
-        self._query = query
+    def __init__(self, max_memory: int) -> None:
         self._max_memory = max_memory
+        self._batches: list[pa.RecordBatch] = []
+        self._size_bytes = 0
+        self.table: pa.Table | None = None
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """See ``Sink.write``; raises ``ResultTooLarge``."""
+        self._size_bytes += batch.nbytes
+        if self._size_bytes > self._max_memory:
+            raise _too_large(self._max_memory)
+        self._batches.append(batch)
+
+    def close(self, schema: pa.Schema) -> None:
+        """See ``Sink.close``."""
+        import pyarrow as pa
+
+        self.table = pa.Table.from_batches(self._batches, schema=schema)
+        self._batches = []
+
+    def abort(self) -> None:
+        """See ``Sink.abort``."""
+        self._batches = []
+
+
+class Drain:
+    """
+    One statement on its way from the engine into *sink*.
+
+    Args:
+        execute: Hands the statement to the engine.
+    """
+
+    def __init__(self, execute: Callable[[], Execution], sink: Sink, *, label: str = "") -> None:
+        self._execute = execute
+        self._sink = sink
         self._done = threading.Event()
         self._cancel_wanted = threading.Event()
         self._error: BaseException | None = None
-        self._table: pa.Table | None = None
         self.execution: Execution | None = None
-        self._thread = threading.Thread(
-            target=self._run, name=f"fusion-{query.job_id[:8]}", daemon=True
-        )
+        self._label = label
 
     def start(self) -> None:
         """
         Hand the statement to the engine.
         """
-        self._thread.start()
-
-    @property
-    def query_id(self) -> str | None:
-        """
-        The engine's id of the query, as soon as it is known.
-        """
-        return self.execution.query_id if self.execution is not None else None
+        threading.Thread(target=self._run, name=f"fusion-{self._label}", daemon=True).start()
 
     def wait(self, on_tick: Callable[[Execution | None], None]) -> None:
         """
-        Wait for the end, calling *on_tick* in this thread about ten times a second.
+        Wait for the end, calling *on_tick* in this thread about ten times a second; raise what the engine raised.
         """
         while not self._done.wait(POLL_INTERVAL_S):
             on_tick(self.execution)
+        if self._error is not None:
+            raise self._error
 
-    def cancel(self) -> bool:
+    def cancel(self) -> None:
         """
-        Stop the statement on the engine and wait until it has stopped; whether it has.
+        Stop the statement on the engine; ``wait`` then ends.
         """
         self._cancel_wanted.set()
         if self.execution is not None:
             self.execution.cancel()
-        return self._done.wait(CANCEL_PATIENCE_S)
+
+    def cancel_and_wait(self) -> None:
+        """
+        Stop the statement on the engine and wait until it has stopped.
+        """
+        self.cancel()
+        self._done.wait(CANCEL_PATIENCE_S)
 
     @property
     def is_complete(self) -> bool:
@@ -77,46 +133,54 @@ class Drain:
         """
         return self._done.is_set() and self._error is None
 
-    def table(self) -> pa.Table:
-        """
-        The rows, once ``wait`` has returned; raises what the engine raised.
-        """
-        if self._error is not None:
-            raise self._error
-        return self._table
-
     def _run(self) -> None:
         try:
-            self._table = self._collect()
+            self._collect()
         except BaseException as error:  # noqa: BLE001 - it is raised in the thread that waits
             self._error = error
         finally:
             self._done.set()
 
-    def _collect(self) -> pa.Table:
-        import pyarrow as pa
-
-        self.execution = execution = self._engine.execute(self._query)
+    def _collect(self) -> None:
+        self.execution = execution = self._execute()
         if self._cancel_wanted.is_set():
             execution.cancel()
-        batches: list[pa.RecordBatch] = []
-        size_bytes = 0
-        with closing(execution.batches()) as arriving:
-            for batch in arriving:
-                size_bytes += batch.nbytes
-                if size_bytes > self._max_memory:
-                    execution.cancel()
-                    raise _too_large(self._max_memory)
-                batches.append(batch)
-        return pa.Table.from_batches(batches, schema=execution.schema())
+        try:
+            with closing(execution.batches()) as arriving:
+                for batch in arriving:
+                    self._sink.write(batch)
+            if execution.update_type is None:
+                self._sink.close(execution.schema())
+        except BaseException:
+            self._sink.abort()
+            raise
+
+
+class InlineDrain(Drain):
+    """
+    A drain that works in the thread that waits.
+    """
+
+    def start(self) -> None:
+        """
+        Nothing yet.
+        """
+
+    def wait(self, on_tick: Callable[[Execution | None], None]) -> None:
+        """
+        Do the work; *on_tick* is not called.
+        """
+        self._run()
+        if self._error is not None:
+            raise self._error
 
 
 def _too_large(max_memory: int) -> ResultTooLarge:
     return ResultTooLarge(
         f"The result takes more than {max_memory / (1 << 30):.3g} GiB of memory (results.max_memory).",
         hint=(
-            "Take fewer rows with --limit N; or write them to a table with CREATE TABLE … AS, which "
-            "is what an option --into TABLE would do; or raise results.max_memory if all of them "
-            "must be held in a variable with -o."
+            "Take fewer rows with --limit N; store them with --name RESULT, or let the engine write them to "
+            "a table with --into TABLE; or raise results.max_memory if all of them must be held in a "
+            "variable with -o."
         ),
     )

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from fusion_magic.errors import FusionError, InvalidArgument
-from fusion_magic.store import JobFilter, JobStatus
+from fusion_magic.errors import FusionError, InvalidArgument, NotAllowed
+from fusion_magic.store import Job, JobFilter, JobStatus
 
 
 def job_filter(
@@ -28,6 +28,18 @@ def job_filter(
             hint=f"The statuses are {', '.join(JobStatus)}.",
         ) from None
     return JobFilter(statuses=statuses, owner=owner, text=text)
+
+
+def require_own(job: Job, owner: str) -> None:
+    """
+    Raises:
+        NotAllowed: The job is somebody else's.
+    """
+    if job.owner and job.owner != owner:
+        raise NotAllowed(
+            f"Job {str(job.id)[:8]} is {job.owner}'s, not {owner}'s.",
+            hint="Its owner can cancel it; so can everybody where jobs.cancel_others is yes.",
+        )
 
 
 def check_parts(parts: Mapping[str, Callable[[], str]]) -> list[tuple[str, str, str]]:

@@ -6,10 +6,11 @@ A reference that is no CTE is looked for as
     1. an alias given with ``--ref``
     2. the end of a name whose beginning ``USE service.database.schema`` set
     3. an FQN of the metadata, exactly; else the one that differs only in case
-    4. a Trino name that the metadata maps back to an FQN
-    5. a table that an earlier job made under an FQN which the metadata does not know yet
-    6. for a table that is being made: an FQN whose neighbours in the same schema are known
-    7. a Trino name of a catalog that the engine has; it is sent as it is
+    4. a stored result's name, one part
+    5. a Trino name that the metadata maps back to an FQN
+    6. a table that an earlier job made under an FQN which the metadata does not know yet
+    7. for a table that is being made: an FQN whose neighbours in the same schema are known
+    8. a Trino name of a catalog that the engine has; it is sent as it is
 
 and otherwise refused, before anything is sent to the engine.
 """
@@ -20,12 +21,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fusion_magic.engines import Engine
-from fusion_magic.errors import AmbiguousFqn, UnknownFqn
+from fusion_magic.errors import AmbiguousFqn, UnknownFqn, UnsupportedSql
 from fusion_magic.metadata import Entity, Metadata
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
 from fusion_magic.sql.references import Reference
 
 TRINO_PARTS = 3
+RESULT_SERVICE = ("fusion", "results")  # the FQN of a stored result begins so
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Names:
         refs: Aliases: name to FQN text.
         prefix: What USE set: three parts of an FQN, or one or two of a Trino name; empty for nothing.
         find_made: The Trino name of a table that an earlier job made under that FQN, or None.
+        find_result: The Parquet file of the newest stored result of that name, or None.
     """
 
     metadata: Metadata
@@ -62,6 +65,7 @@ class Names:
     refs: Mapping[str, str]
     prefix: tuple[str, ...]
     find_made: Callable[[str], tuple[str, ...] | None]
+    find_result: Callable[[str], str | None]
 
     def resolve(self, references: Sequence[Reference]) -> tuple[Resolved, ...]:
         """
@@ -120,12 +124,31 @@ class Names:
                 )
             if entities:
                 return _known(entities[0])
-        found = self._as_trino_name(reference) or self._as_new_table(reference, fqns)
+        found = (
+            self._as_result(reference)
+            or self._as_trino_name(reference)
+            or self._as_new_table(reference, fqns)
+        )
         if found is not None:
             return found
         raise UnknownFqn(
             fqns[-1], similar=self.metadata.similar(fqns[-1], limit=3), span=reference.span
         )
+
+    def _as_result(self, reference: Reference) -> Resolved | None:
+        name = result_name(reference.parts)
+        path = self.find_result(name) if name is not None and reference.role == "source" else None
+        if name is None or path is None:
+            return None
+        if not hasattr(self.engine, "reads_files"):
+            raise UnsupportedSql(
+                f"{name} is a stored result, which the engine {self.engine.name} cannot read from SQL.",
+                hint="Write it to a table with CREATE TABLE … AS, which later SQL can name.",
+                span=reference.span,
+            )
+        fqn = format_fqn((*RESULT_SERVICE, name))
+        entity = Entity("", fqn, "table", (*RESULT_SERVICE, name), source=path)
+        return Resolved(entity.trino_parts, entity, fqn, is_rewritten=True)
 
     def _as_trino_name(self, reference: Reference) -> Resolved | None:
         parts = self._complete_trino_name(reference.parts)
@@ -167,6 +190,16 @@ class Names:
             if before is not None:
                 return Resolved((*before, table.lower()), None, fqn, is_rewritten=True)
         return None
+
+
+def result_name(parts: Sequence[str]) -> str | None:
+    """
+    The stored result that a name of these parts can mean: ``daily_spend``, ``fusion.results.daily_spend``.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    is_full = tuple(parts[:-1]) == RESULT_SERVICE
+    return parts[-1] if is_full else None
 
 
 def _known(entity: Entity) -> Resolved:

@@ -1,7 +1,8 @@
 """
 What OpenMetadata has to learn of a finished job, by design's lineage rules.
 
-Targets are what the statement writes; for a query, the notebook it ran in. A target that the
+Targets are what the statement writes; for a query, the result under whose name its rows are stored, else the notebook
+it ran in. A target that the
 metadata does not know yet gets an INGESTION row before its edges. Names without an FQN have no lineage;
 ``missing`` says so.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fusion_magic.jobs.names import RESULT_SERVICE
 from fusion_magic.jobs.prepare import Translation, written_name
 from fusion_magic.sql.fqn import format_fqn
 from fusion_magic.store import ColumnEdge, QueueRow
@@ -49,9 +51,19 @@ def notebook_fqn(origin: str) -> str:
     return format_fqn((*NOTEBOOK_SERVICE, origin or "console"))
 
 
-def build_lineage(translation: Translation, *, origin: str) -> Lineage:
+def result_fqn(name: str) -> str:
     """
-    The lineage of *translation*'s statement, run in *origin*.
+    The FQN of a stored result.
+
+    >>> result_fqn("daily_spend")
+    'fusion.results.daily_spend'
+    """
+    return format_fqn((*RESULT_SERVICE, name))
+
+
+def build_lineage(translation: Translation, *, origin: str, result_name: str = "") -> Lineage:
+    """
+    The lineage of *translation*'s statement, run in *origin*, its rows stored as *result_name* if that is not empty.
     """
     if translation.statement.kind not in _MOVING_ROWS:
         return Lineage()
@@ -64,7 +76,7 @@ def build_lineage(translation: Translation, *, origin: str) -> Lineage:
         f"{format_fqn(parts)} has no FQN, so that no lineage is recorded for it." for parts in bare
     )
     if not writes and sources:
-        targets = {notebook_fqn(origin): False}
+        targets = {result_fqn(result_name) if result_name else notebook_fqn(origin): False}
     if not sources or not targets:
         return Lineage((*_ingestions(targets),), (), missing)
     edges, incomplete = _column_edges(translation, next(iter(targets)))

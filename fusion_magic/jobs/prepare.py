@@ -247,7 +247,7 @@ def _parameter_edits(analysis: Analysis, params: Parameters | None) -> tuple[Edi
 def _model_rows(resolved: tuple[Resolved, ...]) -> tuple[ModelRow, ...]:
     rows = (
         ModelRow(
-            model_id_of_om=r.entity.id if r.entity else None,
+            model_id_of_om=(r.entity.id or None) if r.entity else None,
             fully_qualified_name=r.fqn,
             trino_model_name=format_trino_name(r.trino_parts),
         )

@@ -1,59 +1,35 @@
 """
-One statement from its text to its rows: a durable job, whatever happens.
+A queued job from the engine's first answer to its final state: driven by the cell's own thread, or by a worker.
 
-The job's row is written first, and its final state last. An error leaves FAILED with the text that
-the user saw, an interrupt CANCELED; a statement that writes and was complete before the interrupt
-reached the engine is FINISHED, because it is.
+An error leaves FAILED with the text that the user saw, a cancel CANCELED; a statement that writes and was complete
+before the cancel reached the engine is FINISHED, because it is.
 """
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from uuid import UUID, uuid4
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
-from fusion_magic.engines import Engine, Execution, Progress
-from fusion_magic.errors import FusionError, QueryCanceled, StoreError
-from fusion_magic.jobs.drain import Drain
+from fusion_magic.engines import Engine, EngineQuery, Execution, Progress
+from fusion_magic.errors import FusionError
+from fusion_magic.jobs.drain import Drain, MemorySink
 from fusion_magic.jobs.names import Names
 from fusion_magic.jobs.notices import find_notices
 from fusion_magic.jobs.outbox import Lineage, build_lineage
-from fusion_magic.jobs.prepare import Parameters, Translation, prepare
+from fusion_magic.jobs.prepare import Translation
+from fusion_magic.jobs.submit import Request, Submitted, recorded, submit
 from fusion_magic.results import Result
-from fusion_magic.store import NewJob, Outcome, Store
+from fusion_magic.store import Outcome, Store
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-logger = logging.getLogger(__name__)
+    from fusion_magic.results.storage import ResultStorage, ResultWriter, Stored
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """
-    What the user asked for.
-
-    Attributes:
-        text: One statement.
-        params: Values of its ``:name`` placeholders.
-        limit: Most rows wanted, or None.
-        has_lineage: Whether lineage is recorded.
-        origin: The notebook or script it comes from; empty where unknown.
-        owner: Who asks.
-        profile: The profile of the settings.
-    """
-
-    text: str
-    params: Parameters | None = None
-    limit: int | None = None
-    has_lineage: bool = True
-    origin: str = ""
-    owner: str = ""
-    profile: str = ""
+CANCEL_CHECK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +40,7 @@ class Outside:
 
     store: Store
     engine: Engine
+    storage: ResultStorage
     max_memory: int
 
 
@@ -75,7 +52,7 @@ def run(
     on_progress: Callable[[Progress], None] | None = None,
 ) -> tuple[Result, Translation]:
     """
-    Run one statement as a job.
+    Run one statement as a job and wait for its rows.
 
     Args:
         on_progress: Called in this thread about ten times a second while the engine works.
@@ -86,71 +63,83 @@ def run(
         KeyboardInterrupt: After the query was stopped on the engine.
     """
     started = time.perf_counter()
-    job_id = uuid4()
-    outside.store.create(
-        NewJob(
-            id=job_id,
-            user_query=request.text,
-            owner=request.owner,
-            origin=request.origin,
-            engine=outside.engine.name,
-            profile=request.profile,
-        )
-    )
-    with _recorded(outside.store, job_id):
-        translation = prepare(request.text, names, params=request.params, limit=request.limit)
-        outside.store.queue(
-            job_id,
-            converted_query=translation.converted_query,
-            limit_=translation.limit,
-            offset_=translation.offset,
-            models=translation.models,
-        )
-        outside.store.start(job_id)
-        run_ = _Run(job_id, request, translation, outside)
-        result = run_.use() if translation.prefix is not None else run_.drive(on_progress)
+    submitted = submit(request, names, outside.store)
+    with recorded(outside.store, submitted.job_id):
+        outside.store.start(submitted.job_id)
+        run_ = Run(submitted, outside)
+        if submitted.translation.prefix is not None:
+            result = run_.use()
+        else:
+            result = run_.drive(lambda execution: run_.tick(execution, on_progress))
     result.elapsed_s = time.perf_counter() - started
-    return result, translation
+    return result, submitted.translation
 
 
-@contextmanager
-def _recorded(store: Store, job_id: UUID) -> Iterator[None]:
+class StorageSink:
     """
-    Whatever leaves this block is written down as the job's end before it goes on its way.
+    Rows into a stored result.
     """
-    try:
-        yield
-    except (KeyboardInterrupt, QueryCanceled) as error:
-        if isinstance(error, FusionError):
-            error.job_id = str(job_id)
-        _close(job_id, lambda: store.cancel(job_id))
-        raise
-    except FusionError as error:
-        error.job_id = str(job_id)
-        message, hint = error.message, error.hint
-        _close(job_id, lambda: store.fail(job_id, error=message, hint=hint))
-        raise
-    except BaseException as error:
-        message = f"An error inside fusion-magic: {type(error).__name__}."
-        _close(job_id, lambda: store.fail(job_id, error=message))
-        raise
 
+    def __init__(self, writer: ResultWriter, facts: dict[str, object]) -> None:
+        self._writer = writer
+        self._facts = facts
+        self.stored: Stored | None = None
 
-def _close(job_id: UUID, change: Callable[[], None]) -> None:
-    try:
-        change()
-    except StoreError:
-        # The first error is the one that the user must see.
-        logger.warning("job end not recorded", extra={"action": "close", "job_id": str(job_id)})
+    def write(self, batch: pa.RecordBatch) -> None:
+        """See ``Sink.write``."""
+        self._writer.write(batch)
+
+    def close(self, schema: pa.Schema) -> None:
+        """See ``Sink.close``."""
+        self.stored = self._writer.close(schema, self._facts)
+
+    def abort(self) -> None:
+        """See ``Sink.abort``."""
+        self._writer.abort()
 
 
 @dataclass(slots=True)
-class _Run:
-    job_id: UUID
-    request: Request
-    translation: Translation
+class Run:
+    """
+    One job that is RUNNING.
+
+    Attributes:
+        is_stored: Whether the rows go to storage; a named result always does.
+        attempt: For a worker: which attempt this is, so that a later one wins.
+        execute: Hands the statement to the engine; a worker may resume there instead.
+        drain_kind: In which thread the rows are taken.
+    """
+
+    submitted: Submitted
     outside: Outside
-    known_query_id: str | None = None
+    is_stored: bool = False
+    attempt: int | None = None
+    execute: Callable[[EngineQuery], Execution] | None = None
+    drain_kind: type[Drain] = Drain
+    drain: Drain | None = None
+    _known_query_id: str | None = None
+    _cancel_checked_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def job_id(self) -> UUID:
+        """
+        The job's id.
+        """
+        return self.submitted.job_id
+
+    @property
+    def translation(self) -> Translation:
+        """
+        The job's statement with its names resolved.
+        """
+        return self.submitted.translation
+
+    @property
+    def request(self) -> Request:
+        """
+        What was asked for.
+        """
+        return self.submitted.request
 
     def use(self) -> Result:
         """
@@ -158,7 +147,7 @@ class _Run:
         """
         import pyarrow as pa
 
-        self.outside.store.finish(self.job_id, Outcome())
+        self.outside.store.finish(self.job_id, Outcome(update_type="USE"))
         return Result(
             pa.table({}),
             job_id=str(self.job_id),
@@ -166,74 +155,126 @@ class _Run:
             converted_query=self.translation.converted_query,
         )
 
-    def drive(self, on_progress: Callable[[Progress], None] | None) -> Result:
-        query = self.translation.engine_query(
-            str(self.job_id), tags=(self.request.origin,) if self.request.origin else ()
+    def drive(self, on_tick: Callable[[Execution | None], None]) -> Result:
+        """
+        Run the statement to its end and record what it leaves behind.
+        """
+        sink = self._sink()
+        execute = self.execute or self.outside.engine.execute
+        query = self.query()
+        drain = self.drain = self.drain_kind(
+            lambda: execute(query), sink, label=str(self.job_id)[:8]
         )
-        drain = Drain(self.outside.engine, query, max_memory=self.outside.max_memory)
         drain.start()
         try:
             # The engine works meanwhile, so that lineage costs the user next to nothing.
             lineage = self._lineage()
-            drain.wait(lambda execution: self._tick(execution, on_progress))
-            return self._finish(drain, lineage)
+            drain.wait(on_tick)
+            return self._finish(drain, sink, lineage)
         except FusionError as error:
             drain.cancel()
             raise self.translation.located(error) from error.__cause__
         except BaseException as interrupt:
-            self._stop(drain, interrupt)
+            self._stop(drain, sink, interrupt)
             raise
 
-    def _stop(self, drain: Drain, interrupt: BaseException) -> None:
-        drain.cancel()
-        is_written = drain.is_complete and not self.translation.statement.is_query
-        if isinstance(interrupt, KeyboardInterrupt) and is_written:
-            self._finish(drain, self._lineage())
+    def query(self) -> EngineQuery:
+        """
+        What the engine is given.
+        """
+        origin = self.request.origin
+        return self.translation.engine_query(str(self.job_id), tags=(origin,) if origin else ())
 
-    def _lineage(self) -> Lineage:
-        if not self.translation.references:
-            return Lineage()
-        return build_lineage(self.translation, origin=self.request.origin)
-
-    def _tick(
+    def tick(
         self, execution: Execution | None, on_progress: Callable[[Progress], None] | None
     ) -> None:
+        """
+        What the waiting thread does now and then: note the query's id, show progress, look for a cancel.
+        """
+        if time.monotonic() - self._cancel_checked_at > CANCEL_CHECK_S:
+            self._cancel_checked_at = time.monotonic()
+            if self.outside.store.is_cancel_wanted(self.job_id) and self.drain is not None:
+                self.drain.cancel()
         if execution is None:
             return
         self._record_query_id(execution.query_id)
         if on_progress is not None:
             on_progress(execution.progress())
 
-    def _record_query_id(self, query_id: str | None) -> None:
-        if query_id is not None and query_id != self.known_query_id:
-            self.outside.store.record_query_id(self.job_id, query_id)
-            self.known_query_id = query_id
-
-    def _finish(self, drain: Drain, lineage: Lineage) -> Result:
-        self._record_query_id(drain.query_id)
-        table = drain.table()
-        recorded = lineage if self.request.has_lineage else Lineage()
-        self.outside.store.finish(
-            self.job_id,
-            Outcome(
-                queue=recorded.queue,
-                column_edges=recorded.column_edges,
-                row_count=table.num_rows,
-                size_bytes=table.nbytes,
-            ),
+    def _sink(self) -> Any:
+        if not (self.is_stored or self.request.name):
+            return MemorySink(self.outside.max_memory)
+        writer = self.outside.storage.writer(
+            self.request.name, f"{self.job_id}-{self.attempt or 1}"
         )
-        return self._result(table, drain.execution, lineage)
+        return StorageSink(writer, {"job": str(self.job_id), "name": self.request.name or None})
 
-    def _result(self, table: pa.Table, execution: Execution | None, lineage: Lineage) -> Result:
+    def _stop(self, drain: Drain, sink: Any, interrupt: BaseException) -> None:
+        drain.cancel_and_wait()
+        is_written = drain.is_complete and not self.translation.statement.is_query
+        if isinstance(interrupt, KeyboardInterrupt) and is_written:
+            self._finish(drain, sink, self._lineage())
+
+    def _lineage(self) -> Lineage:
+        if not self.translation.references:
+            return Lineage()
+        return build_lineage(
+            self.translation, origin=self.request.origin, result_name=self.request.name
+        )
+
+    def _record_query_id(self, query_id: str | None) -> None:
+        if query_id is not None and query_id != self._known_query_id:
+            self.outside.store.record_query_id(self.job_id, query_id)
+            self._known_query_id = query_id
+
+    def _finish(self, drain: Drain, sink: Any, lineage: Lineage) -> Result:
+        execution = drain.execution
+        assert execution is not None  # noqa: S101 - the drain has ended without an error
+        self._record_query_id(execution.query_id)
+        recorded_lineage = lineage if self.request.has_lineage else Lineage()
+        table, stored = getattr(sink, "table", None), getattr(sink, "stored", None)
+        outcome = Outcome(
+            queue=recorded_lineage.queue,
+            column_edges=recorded_lineage.column_edges,
+            row_count=_either(stored, "row_count", table, "num_rows"),
+            size_bytes=_either(stored, "size_bytes", table, "nbytes"),
+            result_name=(self.request.name or None) if stored else None,
+            result_path=stored.path if stored else None,
+            update_type=execution.update_type,
+            rows_changed=execution.rows_changed,
+        )
+        try:
+            self.outside.store.finish(self.job_id, outcome, attempt=self.attempt)
+        except BaseException:
+            sink.abort()
+            raise
+        return self._result(table, stored, execution, lineage)
+
+    def _result(
+        self, table: pa.Table | None, stored: Stored | None, execution: Execution, lineage: Lineage
+    ) -> Result:
+        import pyarrow as pa
+
         notices = find_notices(self.translation, lineage)
         missing = lineage.missing if self.request.has_lineage else ()
-        own = execution.warnings if execution is not None else ()
-        return Result(
-            table,
-            job_id=str(self.job_id),
-            query_id=execution.query_id if execution is not None else None,
-            update_type=execution.update_type if execution is not None else None,
-            rows_changed=execution.rows_changed if execution is not None else None,
-            warnings=(*notices, *missing, *own),
-            converted_query=self.translation.converted_query,
-        )
+        facts: dict[str, Any] = {
+            "job_id": str(self.job_id),
+            "query_id": execution.query_id,
+            "update_type": execution.update_type,
+            "rows_changed": execution.rows_changed,
+            "warnings": (*notices, *missing, *execution.warnings),
+            "converted_query": self.translation.converted_query,
+        }
+        if stored is not None:
+            from fusion_magic.results.storage import StoredResult
+
+            return StoredResult(stored.path, name=self.request.name, **facts)
+        return Result(table if table is not None else pa.table({}), **facts)
+
+
+def _either(
+    stored: Stored | None, name: str, table: pa.Table | None, table_name: str
+) -> int | None:
+    if stored is not None:
+        return int(getattr(stored, name))
+    return int(getattr(table, table_name)) if table is not None else None

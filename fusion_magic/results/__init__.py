@@ -7,7 +7,7 @@ polars, DuckDB and whatever else speaks Arrow's PyCapsule interface take it with
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,14 +66,21 @@ class Result:
         """
         The columns' names, in order; SQL allows the same name twice.
         """
-        return tuple(self._table.column_names)
+        return tuple(self.schema.names)
 
     @property
     def types(self) -> tuple[str, ...]:
         """
         The columns' types in Trino's words where the engine gave them, else in Arrow's.
         """
-        return tuple(_type_text(field) for field in self._table.schema)
+        return type_texts(self.schema)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """
+        The columns as Arrow has them.
+        """
+        return self._table.schema
 
     def arrow(self) -> pa.Table:
         """
@@ -116,7 +123,7 @@ class Result:
         """
         import pyarrow.parquet as pq
 
-        return _write_aside(
+        return write_aside(
             Path(path), lambda aside: pq.write_table(self._table, aside, compression="zstd")
         )
 
@@ -126,7 +133,7 @@ class Result:
         """
         from pyarrow import csv
 
-        return _write_aside(Path(path), lambda aside: csv.write_csv(self._table, aside))
+        return write_aside(Path(path), lambda aside: csv.write_csv(self._table, aside))
 
     def rows(self, limit: int | None = None) -> list[tuple[Any, ...]]:
         """
@@ -150,7 +157,7 @@ class Result:
         return self._table.__arrow_c_stream__(requested_schema)
 
     def __arrow_c_schema__(self) -> object:
-        return self._table.schema.__arrow_c_schema__()
+        return self.schema.__arrow_c_schema__()
 
     def __repr__(self) -> str:
         columns = ", ".join(f"{n} {t}" for n, t in zip(self.columns[:8], self.types, strict=False))
@@ -168,12 +175,22 @@ class Result:
             seen.add(name)
 
 
+def type_texts(schema: pa.Schema) -> tuple[str, ...]:
+    """
+    The columns' types in Trino's words where the engine gave them, else in Arrow's.
+    """
+    return tuple(_type_text(field) for field in schema)
+
+
 def _type_text(field: pa.Field) -> str:
     metadata = field.metadata or {}
     return str(metadata.get(b"trino_type", str(field.type).encode()).decode())
 
 
-def _write_aside(path: Path, write: Any) -> Path:
+def write_aside(path: Path, write: Callable[[Path], None]) -> Path:
+    """
+    Let *write* make a file beside *path*, which becomes *path* when it is whole.
+    """
     aside = path.with_name(f".{path.name}.part")
     try:
         write(aside)

@@ -1,0 +1,171 @@
+"""
+A job as its author holds it: to wait for, to look at, to cancel. It lives in the store; this is only its id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from fusion_magic.engines import Progress
+from fusion_magic.errors import JobFailed, JobTimeout, QueryCanceled, UnknownJob
+from fusion_magic.jobs.results import open_result
+from fusion_magic.results import Result
+from fusion_magic.store import Job, JobStatus
+
+if TYPE_CHECKING:
+    from fusion_magic.app import Fusion
+
+FIRST_POLL_S = 0.02
+LONGEST_POLL_S = 0.5
+
+
+class JobHandle:
+    """
+    One job. ``await handle`` and ``handle.result()`` give its rows; it can be pickled, and made again from its id.
+
+    Attributes:
+        id: The job's UUID as text.
+    """
+
+    def __init__(self, fusion: Fusion, job_id: UUID) -> None:
+        self._fusion = fusion
+        self._job_id = job_id
+        self.id = str(job_id)
+
+    @property
+    def job(self) -> Job:
+        """
+        The job as it is now.
+        """
+        found = self._fusion.store.find(self._job_id)
+        if found is None:
+            raise UnknownJob(f"There is no job {self.id} any more.")
+        if not found.status.is_final and found.is_background:
+            # A worker that died leaves its job to the next one, which somebody has to start.
+            self._fusion.ensure_worker()
+        return found
+
+    @property
+    def status(self) -> str:
+        """
+        INIT, QUEUED, RUNNING, FINISHED, FAILED or CANCELED.
+        """
+        return self.job.status.value
+
+    @property
+    def progress(self) -> Progress | None:
+        """
+        How far the engine is, at most two seconds old; None before it has begun.
+        """
+        return progress_of(self.job)
+
+    def result(self, timeout: float | None = None) -> Result:
+        """
+        Wait for the end and give the rows, which are read when they are asked for.
+
+        Args:
+            timeout: Most seconds to wait, or None; the job runs on after it.
+
+        Raises:
+            JobFailed: The job failed; the text is what its worker recorded.
+            QueryCanceled: It was cancelled.
+            JobTimeout: It is still running.
+        """
+        return self._outcome(self.wait(timeout))
+
+    def wait(
+        self, timeout: float | None = None, *, on_poll: Callable[[Job], None] | None = None
+    ) -> Job:
+        """
+        Wait for the end, whatever it is.
+
+        Raises:
+            JobTimeout: It is still running.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        pause_s = FIRST_POLL_S
+        while not (job := self.job).status.is_final:
+            if on_poll is not None:
+                on_poll(job)
+            if deadline is not None and time.monotonic() >= deadline:
+                raise JobTimeout(
+                    f"Job {self.id[:8]} is still {job.status.value} after {timeout:g} s; it runs on.",
+                    hint="Ask for its result later, or cancel it.",
+                )
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 1.5, LONGEST_POLL_S)
+        return job
+
+    def cancel(self) -> str:
+        """
+        Ask for the end of the job; its status then.
+
+        Raises:
+            NotAllowed: It is somebody else's.
+        """
+        return self._fusion.cancel(self.id)
+
+    def _outcome(self, job: Job) -> Result:
+        if job.status is JobStatus.CANCELED:
+            error: Any = QueryCanceled(f"Job {self.id[:8]} was canceled.", query_id=job.query_id)
+        elif job.status is JobStatus.FAILED:
+            error = JobFailed(job.error or "The job failed.", hint=job.hint, query_id=job.query_id)
+        elif job.result_path is not None:
+            return open_result(job)
+        else:
+            return _without_rows(job)
+        error.job_id = self.id
+        raise error
+
+    def __await__(self) -> Generator[Any, None, Result]:
+        return asyncio.to_thread(self.result).__await__()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _attach, (self.id, self._fusion.settings.shareable())
+
+    def __repr__(self) -> str:
+        return f"<Job {self.id}>"
+
+
+def progress_of(job: Job) -> Progress | None:
+    """
+    How far a background job is, by what its worker wrote last.
+    """
+    if job.progress is None:
+        return None
+    data = json.loads(job.progress)
+    data.pop("info_url", None)
+    return Progress(**data)
+
+
+def info_url_of(job: Job) -> str | None:
+    """
+    The engine's page about a background job's query, or None.
+    """
+    url = json.loads(job.progress).get("info_url") if job.progress else None
+    return str(url) if url else None
+
+
+def _without_rows(job: Job) -> Result:
+    import pyarrow as pa
+
+    return Result(
+        pa.table({}),
+        job_id=str(job.id),
+        query_id=job.query_id,
+        update_type=job.update_type,
+        rows_changed=job.rows_changed,
+        converted_query=job.converted_query or "",
+    )
+
+
+def _attach(job_id: str, settings: dict[str, Any]) -> JobHandle:
+    from fusion_magic.app import connect
+
+    profile = settings.pop("profile", None)
+    return connect(profile or None, **settings).handle(job_id)

@@ -1,0 +1,133 @@
+"""
+A request becomes a job: the row first, then the translation, then QUEUED.
+
+Both ways of running begin here; whoever then drives the job, the cell's own thread or a worker, runs the code of ``run``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from fusion_magic.errors import FusionError, LeaseLost, QueryCanceled, StoreError
+from fusion_magic.jobs.names import Names
+from fusion_magic.jobs.prepare import Parameters, Translation, prepare
+from fusion_magic.store import NewJob, NewTask, Store
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """
+    What the user asked for.
+
+    Attributes:
+        text: One statement.
+        params: Values of its ``:name`` placeholders.
+        limit: Most rows wanted, or None.
+        has_lineage: Whether lineage is recorded.
+        origin: The notebook or script it comes from; empty where unknown.
+        owner: Who asks.
+        profile: The profile of the settings.
+        name: Under which the result is stored; empty for none.
+        engine: The engine's name.
+    """
+
+    text: str
+    params: Parameters | None = None
+    limit: int | None = None
+    has_lineage: bool = True
+    origin: str = ""
+    owner: str = ""
+    profile: str = ""
+    name: str = ""
+    engine: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """
+    A job that is QUEUED.
+    """
+
+    job_id: UUID
+    request: Request
+    translation: Translation
+
+
+def submit(
+    request: Request,
+    names: Names,
+    store: Store,
+    *,
+    make_task: Callable[[Translation], NewTask] | None = None,
+) -> Submitted:
+    """
+    Write the job and translate its statement.
+
+    Args:
+        make_task: For a job that a worker shall run: what that worker is told.
+
+    Raises:
+        StoreUnavailable: The job could not be written; nothing was run.
+        FusionError: The statement cannot be translated, or cannot run in the background; the job is FAILED.
+    """
+    job_id = uuid4()
+    store.create(
+        NewJob(
+            id=job_id,
+            user_query=request.text,
+            owner=request.owner,
+            origin=request.origin,
+            engine=request.engine,
+            profile=request.profile,
+        )
+    )
+    with recorded(store, job_id):
+        translation = prepare(request.text, names, params=request.params, limit=request.limit)
+        store.queue(
+            job_id,
+            converted_query=translation.converted_query,
+            limit_=translation.limit,
+            offset_=translation.offset,
+            models=translation.models,
+            task=make_task(translation) if make_task is not None else None,
+        )
+    return Submitted(job_id, request, translation)
+
+
+@contextmanager
+def recorded(store: Store, job_id: UUID, *, attempt: int | None = None) -> Iterator[None]:
+    """
+    Whatever leaves this block is written down as the job's end before it goes on its way.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, QueryCanceled) as error:
+        if isinstance(error, FusionError):
+            error.job_id = str(job_id)
+        _close(job_id, lambda: store.cancel(job_id, attempt=attempt))
+        raise
+    except LeaseLost:
+        raise
+    except FusionError as error:
+        error.job_id = str(job_id)
+        message, hint = error.message, error.hint
+        _close(job_id, lambda: store.fail(job_id, error=message, hint=hint, attempt=attempt))
+        raise
+    except BaseException as error:
+        message = f"An error inside fusion-magic: {type(error).__name__}."
+        _close(job_id, lambda: store.fail(job_id, error=message, attempt=attempt))
+        raise
+
+
+def _close(job_id: UUID, change: Callable[[], None]) -> None:
+    try:
+        change()
+    except StoreError:
+        # The first error is the one that the user must see.
+        logger.warning("job end not recorded", extra={"action": "close", "job_id": str(job_id)})
