@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from fusion_magic.engines import EngineQuery, Plan, Progress
 from fusion_magic.engines.trino.client import TrinoClient, TrinoSettings, failure
-from fusion_magic.errors import EngineUnavailable, QueryCanceled
+from fusion_magic.errors import EngineUnavailable, LeaseLost, QueryCanceled, QueryFailed
 from fusion_magic.sql.translation import format_trino_name, quote
 
 if TYPE_CHECKING:
@@ -72,6 +73,28 @@ class TrinoEngine:
         self._running.add(execution)
         return execution
 
+    def resume(self, next_uri: str, query: EngineQuery) -> TrinoExecution:
+        """See ``ResumableEngine.resume``."""
+        execution = TrinoExecution(
+            self._client, query, ended=self._running.discard, start_uri=next_uri
+        )
+        self._running.add(execution)
+        return execution
+
+    def state_of(self, query_id: str) -> str | None:
+        """See ``ResumableEngine.state_of``."""
+        rows = self._rows(
+            f"SELECT state FROM system.runtime.queries WHERE query_id = {_literal(query_id)}"
+        )
+        return str(rows[0][0]) if rows else None
+
+    def cancel_query(self, query_id: str) -> None:
+        """See ``ResumableEngine.cancel_query``."""
+        with suppress(QueryFailed):
+            self._rows(
+                f"CALL system.runtime.kill_query({_literal(query_id)}, 'Its reader has ended.')"
+            )
+
     def explain(self, query: EngineQuery) -> Plan:
         """See ``Engine.explain``."""
         import json
@@ -87,8 +110,6 @@ class TrinoEngine:
 
     def describe(self, query_entities: Sequence[Entity]) -> Mapping[str, Mapping[str, str]]:
         """See ``Engine.describe``."""
-        from fusion_magic.errors import QueryFailed
-
         found = {}
         for entity in query_entities:
             try:
@@ -114,9 +135,18 @@ class TrinoExecution:
     The port ``Execution``: one statement, from its first page to its last.
     """
 
-    def __init__(self, client: TrinoClient, query: EngineQuery, *, ended: Any = None) -> None:
+    def __init__(
+        self,
+        client: TrinoClient,
+        query: EngineQuery,
+        *,
+        ended: Any = None,
+        start_uri: str | None = None,
+    ) -> None:
         self._client = client
         self._query = query
+        self._start_uri = start_uri
+        self.checkpoint: Callable[[str | None, str, bool], None] | None = None
         self._ended = ended or (lambda _execution: None)
         self._is_cancelled = threading.Event()
         self._is_done = False
@@ -139,7 +169,7 @@ class TrinoExecution:
         """See ``Execution.batches``."""
         with ThreadPoolExecutor(1, thread_name_prefix="fusion-page") as pool:
             try:
-                page = self._client.submit(self._query)
+                page = self._first_page()
                 while True:
                     following = self._after(page, pool)
                     batch = self._decode(page)
@@ -149,6 +179,9 @@ class TrinoExecution:
                         break
                     page = following.result()
                 self._is_done = True
+            except (EngineUnavailable, LeaseLost):
+                # The query may be well: another reader can go on, or nobody asks and Trino gives it up.
+                raise
             except BaseException as exc:
                 self._stop()
                 if self._is_cancelled.is_set() and isinstance(exc, Exception):
@@ -179,6 +212,12 @@ class TrinoExecution:
         self._is_cancelled.set()
         self._client.cancel(self._next_uri)
 
+    def _first_page(self) -> Mapping[str, Any]:
+        if self._start_uri is None:
+            return self._client.submit(self._query)
+        self._next_uri = self._start_uri
+        return self._client.next_page(self._start_uri)
+
     def _after(self, page: Mapping[str, Any], pool: ThreadPoolExecutor) -> Future[Any] | None:
         """
         Take note of what *page* says of the query; ask for the next one in the background.
@@ -200,6 +239,8 @@ class TrinoExecution:
                     "Trino ended the result before the query was finished.", query_id=self.query_id
                 )
             return None
+        if self.checkpoint is not None:
+            self.checkpoint(self.query_id, self._next_uri, bool(page.get("data")))
         return pool.submit(self._client.next_page, self._next_uri)
 
     def _decode(self, page: Mapping[str, Any]) -> pa.RecordBatch | None:
@@ -236,6 +277,10 @@ def open_trino(settings: Any) -> TrinoEngine:
             key=settings.engine_key,
         )
     )
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _number(value: object) -> float | None:

@@ -4,6 +4,7 @@ HTTP to Trino: headers, authentication, retries, and its errors in our words.
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 import time
@@ -19,6 +20,7 @@ from fusion_magic.errors import (
     MissingExtra,
     QueryCanceled,
     QueryFailed,
+    QueryGone,
     Span,
 )
 
@@ -31,7 +33,10 @@ except ImportError as exc:  # pragma: no cover - tested in an environment withou
 
 SOURCE = "fusion-magic"
 TIMEOUT_S = 60.0
-RETRIES = 10  # of one page, with growing pauses: about half a minute
+PATIENCE_S = (
+    90.0  # with a page that does not come: a coordinator may be restarted, a proxy reloaded
+)
+LONGEST_PAUSE_S = 5.0  # between two attempts at it
 PAGE_SIZE = "16MB"
 _BUSY = frozenset({429, 502, 503, 504})
 _CANCELED = frozenset({"USER_CANCELED", "ADMINISTRATIVELY_KILLED"})
@@ -176,19 +181,22 @@ class TrinoClient:
     def _page(
         self, method: str, url: str, *, is_repeatable: bool = True, **options: Any
     ) -> Mapping[str, Any]:
-        for attempt in range(RETRIES + 1):
+        deadline = time.monotonic() + PATIENCE_S
+        for attempt in itertools.count():
+            is_last = time.monotonic() > deadline
             try:
                 response = self._http.request(method, url, timeout=TIMEOUT_S, **options)
                 if response.status_code == requests.codes.ok:
                     self._remember(response.headers)
                     return dict(orjson.loads(response.content))
-                if response.status_code not in _BUSY or attempt == RETRIES:
+                if response.status_code not in _BUSY or is_last:
                     raise _refused(response)
             except (requests.RequestException, orjson.JSONDecodeError) as exc:
                 is_lost = not is_repeatable and not isinstance(exc, requests.ConnectTimeout)
-                if is_lost or attempt == RETRIES:
+                if is_lost or is_last:
                     raise _unreachable(self._settings, exc) from exc
-            time.sleep(min(5.0, 0.05 * 2**attempt) * random.uniform(0.5, 1))  # noqa: S311 - a pause
+            pause_s = min(LONGEST_PAUSE_S, 0.05 * 2 ** min(attempt, 10))
+            time.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 - a pause
         raise AssertionError  # pragma: no cover - the last attempt returns or raises
 
     def _remember(self, headers: Mapping[str, str]) -> None:
@@ -253,8 +261,12 @@ def _authentication(settings: TrinoSettings) -> Any:
     return makers[kind]()  # type: ignore[no-untyped-call]
 
 
-def _refused(response: requests.Response) -> EngineUnavailable:
+def _refused(response: requests.Response) -> EngineUnavailable | QueryGone:
     status = response.status_code
+    if status in {404, 410}:
+        return QueryGone(
+            "Trino no longer knows the query: it was restarted, or nobody asked for the result in time."
+        )
     if status in {401, 403}:
         return EngineUnavailable(
             f"Trino refuses the user ({status}).",
