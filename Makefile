@@ -7,7 +7,7 @@ BIN := .venv/bin
 DEMO := .venv/demo.ok
 DEV := .venv/dev.ok
 
-.PHONY: help data demo lab notebooks test lint bench clean system
+.PHONY: faults help data demo lab notebooks test lint bench clean system
 
 help:
 	@echo "make demo    the quickstart notebook on the embedded default, printed"
@@ -72,3 +72,7 @@ bench: $(DEV)
 
 clean:
 	rm -rf .venv .cache dist notebooks/data
+
+# Workers and schedulers killed 200 times; make test kills each 20 times.
+faults: system $(DEV)
+	FUSION_TEST_KILLS=200 $(BIN)/python -m pytest -q -s tests/acceptance/faults
