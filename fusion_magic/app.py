@@ -508,12 +508,8 @@ class Fusion:
     def _find_made(self, fqn: str) -> tuple[str, ...] | None:
         from fusion_magic.metadata.trino_names import parse_trino_name
 
-        for job_id, _, target in self.store.edges_of(fqn):
-            if target == fqn:
-                for row in self.store.models(job_id):
-                    if row.fully_qualified_name == fqn:
-                        return parse_trino_name(row.trino_model_name)
-        return None
+        name = self.store.made_as(fqn)
+        return parse_trino_name(name) if name is not None else None
 
     def _find_result(self, name: str) -> str | None:
         from fusion_magic.jobs.results import newest_path

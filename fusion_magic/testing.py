@@ -50,6 +50,7 @@ def fusion(fusion_catalog: Path, tmp_path: Path) -> Iterator[Fusion]:
         metadata_url=str(fusion_catalog),
         data_dir=str(tmp_path / "fusion"),
         engine_url="duckdb://",
+        worker_idle_s=5,
         store_url=f"sqlite:///{tmp_path / 'fusion' / 'fusion.db'}",
     ) as connection:
         yield connection

@@ -35,13 +35,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BEAT_S = 1.0
-IDLE_POLL_S = 0.1  # between two looks at an empty queue
+IDLE_POLL_S = 0.1  # between two looks at an empty queue, and after a while
+LONG_IDLE_POLL_S = 0.5
 STOP_PATIENCE_S = 20.0  # for jobs that could not be handed over
 SIGN_FOR_S = 10.0
 TRINO_CONCURRENCY = 32
 LOG_FILE = "worker.log"
 START_PATIENCE_S = 5.0  # until a worker that was started has signed
 _started_at: dict[str, float] = {}
+_children: list[subprocess.Popen[bytes]] = []  # that this process started; they outlive it
 
 
 class Worker:
@@ -121,6 +123,7 @@ class Worker:
             elif self._idle_s is not None and time.monotonic() - busy_at > self._idle_s:
                 return
             self._is_stopping.wait(pause_s)
+            pause_s = min(pause_s * 1.02, LONG_IDLE_POLL_S)
 
     def _claim(self) -> Task | None:
         try:
@@ -214,14 +217,8 @@ def is_alive(row: WorkerRow) -> bool:
         return False
     except PermissionError:
         return True
-    return not _is_zombie(row.pid)
-
-
-def _is_zombie(pid: int) -> bool:
-    # A worker that this process started and that was killed stays in the table of processes until it is waited for.
-    with suppress(OSError, ChildProcessError):
-        return os.waitpid(pid, os.WNOHANG)[0] == pid
-    return False
+    # A child that was killed stays in the table of processes until it is asked for.
+    return not any(child.pid == row.pid and child.poll() is not None for child in _children)
 
 
 def _start_beside(role: str, settings: Settings, tasks: Tasks, engine_url: str) -> None:
@@ -241,7 +238,7 @@ def _spawn(arguments: list[str], settings: Settings) -> None:
     folder = Path(settings.data_dir)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOG_FILE).open("ab") as log:
-        subprocess.Popen(  # noqa: S603 - this program itself
+        child = subprocess.Popen(  # noqa: S603 - this program itself
             [sys.executable, "-m", "fusion_magic.cli", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -250,6 +247,7 @@ def _spawn(arguments: list[str], settings: Settings) -> None:
             env=settings.environment(os.environ),
             start_new_session=True,
         )
+    _children.append(child)
 
 
 def _cancel(run: BackgroundRun) -> None:

@@ -212,13 +212,11 @@ def _submit(options: argparse.Namespace) -> None:
 
 
 def _cancel(options: argparse.Namespace) -> None:
-    from fusion_magic.store import JobStatus
+    from fusion_magic.jobs.listing import open_jobs
 
     with _connect(options) as fusion:
         if options.id == "all":
-            open_ = [status for status in JobStatus if not status.is_final]
-            jobs = fusion.jobs(status=open_, owner=fusion.settings.owner, limit=10_000)
-            ids = [str(job.id) for job in jobs]
+            ids = [str(job.id) for job in open_jobs(fusion.store, fusion.settings.owner)]
         else:
             ids = [str(fusion.job(options.id).id)]
         rows = [(job_id, fusion.cancel(job_id)) for job_id in ids]

@@ -64,6 +64,13 @@ class JobHandle:
         """
         return progress_of(self.job)
 
+    def models(self) -> tuple[str, ...]:
+        """
+        The names that its statement uses: FQNs, or Trino names where there are none.
+        """
+        rows = self._fusion.store.models(self._job_id)
+        return tuple(row.fully_qualified_name or row.trino_model_name for row in rows)
+
     def result(self, timeout: float | None = None) -> Result:
         """
         Wait for the end and give the rows, which are read when they are asked for.

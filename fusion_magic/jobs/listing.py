@@ -7,7 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from fusion_magic.errors import FusionError, InvalidArgument, NotAllowed
-from fusion_magic.store import Job, JobFilter, JobStatus
+from fusion_magic.store import Job, JobFilter, JobStatus, Store
+
+MOST_OPEN = 10_000
 
 
 def job_filter(
@@ -28,6 +30,15 @@ def job_filter(
             hint=f"The statuses are {', '.join(JobStatus)}.",
         ) from None
     return JobFilter(statuses=statuses, owner=owner, text=text)
+
+
+def open_jobs(store: Store, owner: str) -> list[Job]:
+    """
+    The jobs of *owner* that have not ended, oldest first.
+    """
+    statuses = frozenset(status for status in JobStatus if not status.is_final)
+    found = store.list(JobFilter(statuses=statuses, owner=owner), limit=MOST_OPEN)
+    return list(reversed(found))
 
 
 def require_own(job: Job, owner: str) -> None:

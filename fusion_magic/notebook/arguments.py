@@ -24,6 +24,8 @@ HELP = """\
   -n, --limit N         give at most N rows
   -p, --param K=V       a value for :K; without it, :K takes the variable K of the notebook
       --ref ALIAS=FQN   a short name for a table
+      --async           hand it to a worker and go on; the value is a handle of the job
+      --name RESULT     store the rows under this name, for later SQL and other notebooks
       --profile P       settings of [profiles.P] in fusion.toml
       --dry-run         show names, converted query and lineage; run nothing
       --explain         show the engine's plan and estimates; run nothing
@@ -34,13 +36,14 @@ HELP = """\
 A value V is a number, true, false, null, an ISO date or time, or text; quotes make it text.
 
 %fusion COMMAND
-  jobs [STATUS]  job ID  models [ID]  search TEXT  describe FQN  lineage FQN  recommend FQN
-  catalogs  profile  doctor  help"""
+  jobs [STATUS]  job ID  cancel ID|all  wait [ID]  result NAME [-o VARIABLE] [--version N] [--columns A,B] [--where C]
+  models [ID]  search TEXT  describe FQN  lineage FQN  recommend FQN  catalogs  profile  doctor  help"""
 
 _FLAGS = {
     "--dry-run": "is_dry_run",
     "--explain": "is_explain",
     "--no-lineage": "no_lineage",
+    "--async": "is_async",
     "-q": "is_quiet",
     "--quiet": "is_quiet",
     "-h": "is_help",
@@ -55,6 +58,7 @@ _VALUES = {
     "--param": "params",
     "--ref": "refs",
     "--profile": "profile",
+    "--name": "name",
 }
 
 
@@ -69,6 +73,8 @@ class Arguments:
     params: dict[str, object] = field(default_factory=dict)
     refs: dict[str, str] = field(default_factory=dict)
     profile: str | None = None
+    name: str | None = None
+    is_async: bool = False
     is_dry_run: bool = False
     is_explain: bool = False
     no_lineage: bool = False
@@ -152,8 +158,59 @@ def _set(arguments: Arguments, name: str, option: str, value: str) -> None:
             arguments.refs[key] = text
         else:
             arguments.params[key] = parse_value(text)
+    elif name == "name":
+        arguments.name = value
     else:
         arguments.profile = value
+
+
+@dataclass(frozen=True, slots=True)
+class ResultArguments:
+    """
+    The options of ``%fusion result``.
+    """
+
+    name: str
+    out: str | None = None
+    version: int | None = None
+    columns: tuple[str, ...] = ()
+    where: str | None = None
+
+
+def parse_result_arguments(line: str) -> ResultArguments:
+    """
+    The options of ``%fusion result NAME [-o VARIABLE] [--version N] [--columns A,B] [--where CONDITION]``.
+
+    Raises:
+        InvalidArgument: No name, an unknown option, or a value that it cannot take.
+    """
+    name, _, rest = line.strip().partition(" ")
+    if not name or name.startswith("-"):
+        raise InvalidArgument("This command needs a result's name.", hint="%fusion result NAME")
+    given: dict[str, str] = {}
+    words = _split(rest)
+    while words:
+        option, is_joined, value = words.pop(0).partition("=")
+        option = {"-o": "--out"}.get(option, option)
+        if option not in {"--out", "--version", "--columns", "--where"}:
+            raise InvalidArgument(f"There is no option {option} of result.")
+        if option == "--where":
+            # A condition has spaces and quotes of its own, so that it takes the rest of the line.
+            given[option] = " ".join((value, *words) if is_joined else words)
+            break
+        if not is_joined and not words:
+            raise InvalidArgument(f"The option {option} needs a value.")
+        given[option] = value if is_joined else words.pop(0)
+    version = given.get("--version")
+    if version is not None and not version.isdigit():
+        raise InvalidArgument(f"--version takes a number, not {version!r}.")
+    return ResultArguments(
+        name,
+        out=_variable(given["--out"]) if "--out" in given else None,
+        version=int(version) if version else None,
+        columns=tuple(filter(None, given.get("--columns", "").split(","))),
+        where=given.get("--where"),
+    )
 
 
 def parse_value(text: str) -> object:

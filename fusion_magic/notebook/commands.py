@@ -53,6 +53,29 @@ def _job(fusion: Fusion, rest: str) -> Table:
     )
 
 
+def _cancel(fusion: Fusion, rest: str) -> Table:
+    from fusion_magic.jobs.listing import open_jobs
+
+    word = _required(rest, "a job's id, or all")
+    ids = (
+        [str(job.id) for job in open_jobs(fusion.store, fusion.settings.owner)]
+        if word == "all"
+        else [str(fusion.job(word).id)]
+    )
+    rows = [(job_id[:8], fusion.cancel(job_id)) for job_id in ids]
+    return Table(("Job", "Status"), rows, caption=count(len(rows), "job"))
+
+
+def _wait(fusion: Fusion, rest: str) -> Table:
+    from fusion_magic.jobs.listing import open_jobs
+
+    owner = fusion.settings.owner
+    ids = [fusion.job(rest).id] if rest else [job.id for job in open_jobs(fusion.store, owner)]
+    jobs = [fusion.handle(job_id).wait() for job_id in ids]
+    rows = [(str(job.id)[:8], job.status.value, job.row_count, job.error) for job in jobs]
+    return Table(("Job", "Status", "Rows", "Error"), rows, caption=count(len(rows), "job"))
+
+
 def _models(fusion: Fusion, rest: str) -> Table:
     jobs = fusion.jobs(limit=1)
     if not rest and not jobs:
@@ -123,6 +146,8 @@ def _doctor(fusion: Fusion, rest: str) -> Table:
 COMMANDS: Mapping[str, Callable[[Any, str], Table]] = {
     "jobs": _jobs,
     "job": _job,
+    "cancel": _cancel,
+    "wait": _wait,
     "models": _models,
     "search": _search,
     "describe": _describe,

@@ -12,7 +12,12 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 from traitlets import Bool, Float, Int, Unicode, observe
 
 from fusion_magic.errors import FusionError, InvalidArgument
-from fusion_magic.notebook.arguments import HELP, Arguments, parse_arguments
+from fusion_magic.notebook.arguments import (
+    HELP,
+    Arguments,
+    parse_arguments,
+    parse_result_arguments,
+)
 
 _SQL_STARTS = (
     "SELECT",
@@ -95,6 +100,8 @@ class FusionMagics(Magics):
             return self._dry_run(fusion, arguments, cell)
         if arguments.is_explain:
             return self._explain(fusion, arguments, cell)
+        if arguments.is_async:
+            return self._submit(fusion, arguments, cell)
         result = self._run(fusion, arguments, cell)
         if result is None:
             return None
@@ -124,6 +131,7 @@ class FusionMagics(Magics):
                 refs=arguments.refs,
                 limit=arguments.limit,
                 lineage=not arguments.no_lineage,
+                name=arguments.name,
                 origin=notebook_name(self.shell),
                 on_progress=progress.update,
             ):
@@ -134,6 +142,46 @@ class FusionMagics(Magics):
             # Only the last result is shown, but every statement's warnings are.
             result.warnings = tuple(dict.fromkeys(warnings))
         return result
+
+    def _submit(self, fusion: Any, arguments: Arguments, cell: str) -> Any:
+        """
+        Hand each statement to a worker; they may run at the same time.
+        """
+        from fusion_magic.notebook.card import show_card
+        from fusion_magic.sql.statement import split_statements
+
+        handles = [
+            fusion.submit(
+                statement.text,
+                params=lambda name: self._parameter(arguments, name),
+                refs=arguments.refs,
+                name=arguments.name,
+                limit=arguments.limit,
+                lineage=not arguments.no_lineage,
+                origin=notebook_name(self.shell),
+            )
+            for statement in split_statements(cell)
+        ]
+        if arguments.out is not None and handles:
+            self.shell.user_ns[arguments.out] = handles[-1]
+        if not arguments.is_quiet:
+            for handle in handles:
+                show_card(self.shell, handle)
+        return None
+
+    def _result(self, fusion: Any, rest: str) -> Any:
+        from fusion_magic.notebook.display import result_table
+        from fusion_magic.results import Result
+
+        wanted = parse_result_arguments(rest)
+        result = fusion.result(wanted.name, version=wanted.version)
+        if wanted.columns or wanted.where:
+            part = result.part(columns=list(wanted.columns) or None, where=wanted.where)
+            result = Result(part, job_id=result.job_id)
+        if wanted.out is not None:
+            self.shell.user_ns[wanted.out] = result
+            return None
+        return _shown(result, result_table(result, preview_rows=self.preview_rows))
 
     def _parameter(self, arguments: Arguments, name: str) -> object:
         if name in arguments.params:
@@ -188,11 +236,20 @@ class FusionMagics(Magics):
             return _Text(HELP)
         from fusion_magic.notebook import commands
 
+        if command == "result":
+            return self._result(self.connection(), rest)
+        if command == "job" and rest.strip():
+            from fusion_magic.notebook.card import show_card
+
+            handle = self.connection().handle(rest.strip())
+            if handle.job.is_background and not handle.job.status.is_final:
+                show_card(self.shell, handle)
+                return None
         handler = commands.COMMANDS.get(command)
         if handler is None and command.upper() in _SQL_STARTS:
             return self._cell("", line)
         if handler is None:
-            known = ", ".join((*commands.COMMANDS, "help"))
+            known = ", ".join((*commands.COMMANDS, "result", "help"))
             raise InvalidArgument(f"There is no command {command}.", hint=f"Known are {known}.")
         return handler(self.connection(), rest.strip())
 

@@ -60,4 +60,5 @@ def _embedded_environment(catalog: Path, data_dir: Path) -> dict[str, str]:
         "FUSION_ENGINE_URL": "duckdb://",
         "FUSION_STORE_URL": f"sqlite:///{data_dir / 'fusion.db'}",
         "FUSION_PROGRESS": "none",
+        "FUSION_WORKER_IDLE_S": "5",
     }

@@ -98,7 +98,7 @@ class ResultStorage:
         """
         filesystem, root = _filesystem(self._url)
         with _translated(self._url):
-            filesystem.makedirs(root, exist_ok=True)
+            _make_folder(filesystem, root)
             path = f"{root.rstrip('/')}/.check"
             filesystem.pipe_file(path, b"fusion")
             filesystem.cat_file(path)
@@ -113,7 +113,7 @@ class ResultWriter:
 
     def __init__(self, filesystem: Any, root: str, name: str, version: str) -> None:
         self._filesystem = filesystem
-        self._is_local = "file" in _protocols(filesystem)
+        self._is_local = _is_local(filesystem)
         self._final = f"{root}/{name}/{version}"
         self._folder = f"{root}/.parts/{version}" if self._is_local else self._final
         self._pending: list[pa.RecordBatch] = []
@@ -168,18 +168,22 @@ class ResultWriter:
             text = json.dumps(facts, ensure_ascii=False, indent=1).encode()
             self._filesystem.pipe_file(f"{self._folder}/{FACTS_FILE}", text)
             if self._is_local:
-                self._filesystem.makedirs(self._final.rpartition("/")[0], exist_ok=True)
+                _make_folder(self._filesystem, self._final.rpartition("/")[0])
                 # A rename of a folder is one step; fsspec's own move of folders is none.
                 shutil.move(self._folder, self._final)
-        return Stored(f"{self._final}/{ROWS_FILE}", self._row_count, size_bytes, checksum)
+        path = f"{self._final}/{ROWS_FILE}"
+        if not self._is_local:
+            path = self._filesystem.unstrip_protocol(path)
+        return Stored(path, self._row_count, size_bytes, checksum)
 
     def abort(self) -> None:
         """
         Leave nothing behind.
         """
-        with suppress(Exception):
-            if self._file is not None:
-                self._file.discard()
+        for part, end in ((self._parquet, "close"), (self._file, "discard")):
+            with suppress(Exception):
+                if part is not None:
+                    getattr(part, end)()
         for folder in {self._folder, self._final}:
             with suppress(Exception):
                 self._filesystem.rm(folder, recursive=True)
@@ -190,7 +194,7 @@ class ResultWriter:
 
         with _translated(self._final):
             if self._parquet is None:
-                self._filesystem.makedirs(self._folder, exist_ok=True)
+                _make_folder(self._filesystem, self._folder)
                 self._file = _HashedFile(self._filesystem, f"{self._folder}/{ROWS_FILE}")
                 self._parquet = pq.ParquetWriter(
                     self._file, schema, compression="zstd", write_page_index=True
@@ -419,6 +423,16 @@ def _filesystem(url: str) -> tuple[Any, str]:
             f"results.url is {url}, which names no place that is known: {exc}."
         ) from exc
     return filesystem, path
+
+
+def _is_local(filesystem: Any) -> bool:
+    return "file" in _protocols(filesystem)
+
+
+def _make_folder(filesystem: Any, path: str) -> None:
+    # A bucket has no folders, and one that does not exist must not be made by a typing mistake.
+    if _is_local(filesystem):
+        filesystem.makedirs(path, exist_ok=True)
 
 
 def _protocols(filesystem: Any) -> tuple[str, ...]:

@@ -496,6 +496,12 @@ class Store(Protocol):
         """
         ...
 
+    def made_as(self, fqn: str) -> str | None:
+        """
+        The Trino name of a table that a finished job knew under *fqn* before the metadata did, the newest; or None.
+        """
+        ...
+
     def co_used(self, fqn: str, *, limit: int = 10) -> Sequence[tuple[str, int]]:
         """
         The FQNs that jobs name together with *fqn*, with the number of those jobs, most first.

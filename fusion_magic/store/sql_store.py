@@ -307,6 +307,22 @@ class SqlStore:
         query = sa.select(lineage_edge).where(touches).order_by(lineage_edge.c.id.desc())
         return [(row.job_id, row.source_fqn, row.target_fqn) for row in self._read(query)]
 
+    def made_as(self, fqn: str) -> str | None:
+        """See ``Store.made_as``."""
+        query = (
+            sa.select(fusion_model.c.trino_model_name)
+            .join(job, job.c.id == fusion_model.c.job_id)
+            .where(
+                fusion_model.c.fully_qualified_name == fqn,
+                fusion_model.c.model_id_of_om.is_(None),
+                job.c.status == JobStatus.FINISHED.value,
+            )
+            .order_by(fusion_model.c.id.desc())
+            .limit(1)
+        )
+        rows = self._read(query)
+        return str(rows[0][0]) if rows else None
+
     def co_used(self, fqn: str, *, limit: int = 10) -> Sequence[tuple[str, int]]:
         """See ``Store.co_used``."""
         other = fusion_model.alias()

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -73,7 +74,7 @@ def schema(trino_url: str) -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def fusion(request: pytest.FixtureRequest, trino_url: str, tmp_path: Path) -> Iterator[Fusion]:
-    settings = {
+    settings: dict[str, Any] = {
         "engine_url": trino_url.replace("://", "://ana@"),
         "data_dir": str(tmp_path),
         "worker_start": "never",

@@ -1,0 +1,208 @@
+"""
+Stored results: whole or absent, on a disk and in a bucket alike.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from fsspec.core import url_to_fs
+
+from fusion_magic.errors import FusionError, QueryFailed, ResultsUnavailable
+from fusion_magic.results.export import export
+from fusion_magic.results.storage import ResultStorage, StoredResult, remove
+
+BATCH = pa.record_batch(
+    {
+        "id": [1, 2, 3],
+        "text": ["a", None, "=1+1"],
+        "price": pa.array([Decimal("1.10"), Decimal("2.20"), None], pa.decimal128(38, 2)),
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    from moto.server import ThreadedMotoServer
+
+    patch = pytest.MonkeyPatch()
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    patch.setenv("AWS_ACCESS_KEY_ID", "test")
+    patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    url_to_fs("s3://lake")[0].mkdir("lake")
+    yield "s3://lake/fusion"
+    server.stop()
+    patch.undo()
+
+
+@pytest.fixture(params=["disk", "bucket"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "disk":
+        return str(tmp_path / "results")
+    return str(request.getfixturevalue("bucket")) + f"/{tmp_path.name}"
+
+
+def files(url: str) -> list[str]:
+    filesystem, path = url_to_fs(url)
+    filesystem.invalidate_cache()
+    return sorted(filesystem.find(path)) if filesystem.exists(path) else []
+
+
+def test_a_result_comes_back_as_it_went(url: str) -> None:
+    writer = ResultStorage(url).writer("spend", "j-1")
+    for _ in range(3):
+        writer.write(BATCH)
+    stored = writer.close(BATCH.schema, {"job": "j"})
+
+    result = StoredResult(stored.path)
+    assert result.arrow().equals(pa.Table.from_batches([BATCH] * 3))
+    assert (stored.row_count, result.row_count, len(result.rows(2))) == (9, 9, 2)
+    assert result.dataset().count_rows() == 9
+    facts_file, rows_file = files(url)
+    assert rows_file.endswith("spend/j-1/rows.parquet")
+    facts = json.loads(url_to_fs(url)[0].cat_file(facts_file))
+    assert (facts["rows"], facts["sha256"], facts["job"]) == (9, stored.checksum, "j")
+    assert [c["name"] for c in facts["columns"]] == ["id", "text", "price"]
+
+
+def test_nothing_stands_under_the_name_before_it_is_whole(url: str) -> None:
+    writer = ResultStorage(url).writer("spend", "j-1")
+    writer.write(BATCH)
+    writer._flush(BATCH.schema)
+
+    assert [path for path in files(url) if "/spend/" in path.replace("/.parts/", "")] == []
+    writer.abort()
+    assert files(url) == []
+
+
+def test_a_result_without_rows_keeps_its_columns(url: str) -> None:
+    stored = ResultStorage(url).writer("", "j-1").close(BATCH.schema, {})
+
+    result = StoredResult(stored.path)
+    assert (result.row_count, result.columns) == (0, ("id", "text", "price"))
+
+
+def test_columns_and_conditions_read_no_more_than_they_need(url: str) -> None:
+    writer = ResultStorage(url).writer("", "j-1")
+    writer.write(BATCH)
+    result = StoredResult(writer.close(BATCH.schema, {}).path)
+
+    part = result.part(columns=["text"], where="id <> 2", order="id DESC", limit=1)
+
+    assert part.to_pylist() == [{"text": "=1+1"}]
+    with pytest.raises(QueryFailed, match="nope"):
+        result.part(columns=["nope"])
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "id IN (SELECT 1 FROM read_text('/etc/passwd'))",
+        "1 = 1) UNION ALL SELECT * FROM read_csv('/etc/passwd'",
+        "1 = 1); COPY stored TO 'x.csv'; SELECT (1",
+    ],
+)
+def test_a_condition_reaches_nothing_but_the_rows(tmp_path: Path, where: str) -> None:
+    writer = ResultStorage(str(tmp_path)).writer("", "j-1")
+    writer.write(BATCH)
+    result = StoredResult(writer.close(BATCH.schema, {}).path)
+
+    with pytest.raises(QueryFailed):
+        result.part(where=where)
+
+
+def test_a_removed_result_says_so(url: str) -> None:
+    writer = ResultStorage(url).writer("", "j-1")
+    writer.write(BATCH)
+    stored = writer.close(BATCH.schema, {})
+
+    remove(stored.path)
+    remove(stored.path)
+
+    with pytest.raises(ResultsUnavailable, match="gone"):
+        StoredResult(stored.path).arrow()
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    """
+    ``/dev/full`` is a real device that has no space left.
+    """
+    writer = ResultStorage(str(tmp_path)).writer("", "j-1")
+    writer.write(BATCH)
+    writer._flush(BATCH.schema)
+    writer._file._file.close()
+    writer._file._file = Path("/dev/full").open("wb", buffering=0)  # noqa: SIM115 - the writer closes it
+
+    with pytest.raises(ResultsUnavailable, match="No space left"):
+        writer.close(BATCH.schema, {})
+    writer.abort()
+    assert files(str(tmp_path)) == []
+
+
+def test_a_bucket_that_does_not_answer_is_told(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ResultsUnavailable, match=r"gone|cannot be used"):
+        ResultStorage("s3://no-such-bucket/x").check()
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(FusionError, match="cannot be used"):
+        ResultStorage(str(tmp_path / "file" / "below")).check()
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".csv", ".arrow", ".jsonl", ".xlsx"])
+def test_each_kind_of_file_holds_the_rows(tmp_path: Path, ending: str) -> None:
+    import pandas as pd
+
+    writer = ResultStorage(str(tmp_path / "r")).writer("", "j-1")
+    writer.write(BATCH)
+    result = StoredResult(writer.close(BATCH.schema, {}).path)
+
+    path = export(result, tmp_path / f"out{ending}", columns=["id", "text"], where="id > 1")
+
+    read: dict[str, Any] = {
+        ".parquet": pd.read_parquet,
+        ".csv": pd.read_csv,
+        ".arrow": pd.read_feather,
+        ".jsonl": lambda p: pd.read_json(p, lines=True),
+        ".xlsx": pd.read_excel,
+    }
+    frame = read[ending](path)
+    assert frame["id"].tolist() == [2, 3]
+    # A sheet must not run what a column says.
+    assert frame["text"].tolist()[1] == ("'=1+1" if ending == ".xlsx" else "=1+1")
+
+
+def test_writers_side_by_side_do_not_mix(tmp_path: Path) -> None:
+    storage = ResultStorage(str(tmp_path))
+    stored: dict[int, Any] = {}
+
+    def write(number: int) -> None:
+        writer = storage.writer("same", f"j{number}-1")
+        for _ in range(number):
+            writer.write(BATCH)
+        stored[number] = writer.close(BATCH.schema, {})
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(1, 6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert {n: StoredResult(s.path).row_count for n, s in stored.items()} == {
+        n: 3 * n for n in range(1, 6)
+    }

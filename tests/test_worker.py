@@ -1,0 +1,229 @@
+"""
+The worker: a process of its own beside an embedded store, as users get it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fusion_magic import Fusion, connect
+from fusion_magic.errors import (
+    InvalidArgument,
+    JobFailed,
+    JobTimeout,
+    NotAllowed,
+    QueryCanceled,
+    UnknownResult,
+    UnsupportedSql,
+)
+from fusion_magic.worker import is_alive
+
+LONG = (
+    "SELECT count(*) AS n FROM UNNEST(sequence(1, 10000)) AS a(x), UNNEST(sequence(1, 10000)) AS b(y), "
+    "UNNEST(sequence(1, 1000)) AS c(z) WHERE x * y * z % 7 = 3"
+)
+WAIT_S = 60
+
+
+@pytest.fixture
+def fusion(tmp_path: Path) -> Iterator[Fusion]:
+    (tmp_path / "t.csv").write_text("id,x\n1,a\n2,b\n3,c\n")
+    catalog = tmp_path / "catalog.yaml"
+    catalog.write_text("version: 1\nmodels:\n  a.b.c.t: {source: t.csv}\n")
+    with connect(
+        metadata_url=str(catalog),
+        data_dir=str(tmp_path / "data"),
+        worker_idle_s=2,
+        worker_lease_s=2,
+        owner="ana",
+    ) as opened:
+        yield opened
+        stop_workers(opened)
+
+
+def worker_pids(fusion: Fusion) -> list[int]:
+    return [row.pid for row in fusion.store.tasks.workers() if is_alive(row)]
+
+
+def stop_workers(fusion: Fusion) -> None:
+    for job in fusion.jobs(status=["QUEUED", "RUNNING"]):
+        fusion.store.want_cancel(job.id)
+    for pid in worker_pids(fusion):
+        os.kill(pid, signal.SIGKILL)
+
+
+def wait_until(condition: object) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_submitted_statement_runs_in_another_process(fusion: Fusion) -> None:
+    handle = fusion.submit("SELECT * FROM a.b.c.t ORDER BY id DESC", name="backwards")
+
+    result = handle.result(WAIT_S)
+
+    assert result.rows() == [(3, "c"), (2, "b"), (1, "a")]
+    assert handle.status == "FINISHED"
+    assert worker_pids(fusion) not in ([], [os.getpid()])
+    job = handle.job
+    assert (job.row_count, job.result_name, job.attempt) == (3, "backwards", 1)
+    assert [row.from_fqn for _, row in fusion.queued(handle.id)] == [None, "a.b.c.t"]
+
+
+def test_a_handle_is_awaited_and_survives_pickling(fusion: Fusion) -> None:
+    """
+    A notebook keeps handles over a kernel's restart.
+    """
+    handle = fusion.submit("SELECT count(*) AS n FROM a.b.c.t")
+
+    again = pickle.loads(pickle.dumps(handle))
+
+    async def wait() -> object:
+        return (await again).rows()
+
+    assert asyncio.run(wait()) == [(3,)]
+
+
+def test_a_stored_result_is_a_name_in_later_sql(fusion: Fusion) -> None:
+    fusion.submit("SELECT id FROM a.b.c.t WHERE id > 1", name="some").result(WAIT_S)
+
+    result = fusion.run("SELECT sum(id) AS s FROM some")
+
+    assert result.rows() == [(5,)]
+    assert fusion.lineage("fusion.results.some")[0] == ("a.b.c.t",)
+    [model] = fusion.models(result.job_id)
+    assert model.fully_qualified_name == "fusion.results.some"
+
+
+def test_the_newest_version_is_what_a_name_means(fusion: Fusion) -> None:
+    fusion.run("SELECT 1 AS v", name="versioned")
+    fusion.run("SELECT 2 AS v", name="versioned")
+
+    assert fusion.result("versioned").rows() == [(2,)]
+    assert fusion.result("versioned", version=1).rows() == [(1,)]
+    assert fusion.run("SELECT v FROM versioned").rows() == [(2,)]
+    with pytest.raises(UnknownResult, match="versions 1 to 2"):
+        fusion.result("versioned", version=3)
+    with pytest.raises(UnknownResult):
+        fusion.result("nothing")
+
+
+@pytest.mark.parametrize("name", ["", "../up", "a b", "1st", "unnamed", "x" * 200])
+def test_a_name_that_is_no_name_is_refused(fusion: Fusion, name: str) -> None:
+    with pytest.raises(InvalidArgument):
+        fusion.run("SELECT 1", name=name)
+
+
+def test_a_failed_job_tells_whoever_waits(fusion: Fusion) -> None:
+    handle = fusion.submit("SELECT nope FROM a.b.c.t")
+
+    with pytest.raises(JobFailed, match="nope") as caught:
+        handle.result(WAIT_S)
+    assert caught.value.job_id == handle.id
+
+
+def test_a_running_job_is_cancelled_on_the_engine(fusion: Fusion) -> None:
+    handle = fusion.submit(LONG)
+    wait_until(lambda: handle.progress is not None)
+
+    handle.cancel()
+
+    with pytest.raises(QueryCanceled):
+        handle.result(WAIT_S)
+    assert handle.cancel() == "CANCELED"
+
+
+def test_waiting_has_an_end_and_the_job_runs_on(fusion: Fusion) -> None:
+    handle = fusion.submit(LONG)
+
+    with pytest.raises(JobTimeout):
+        handle.result(0.1)
+    assert handle.status in {"QUEUED", "RUNNING"}
+
+
+def test_somebody_elses_job_is_left_alone(fusion: Fusion) -> None:
+    job_id = fusion.submit(LONG).id
+    keywords = {"data_dir": str(fusion.settings.data_dir), "owner": "bo"}
+
+    with connect(**keywords) as other, pytest.raises(NotAllowed, match="ana's"):
+        other.cancel(job_id)
+    with connect(**keywords, jobs_cancel_others="yes") as other:
+        assert other.cancel(job_id) in {"RUNNING", "CANCELED"}
+
+
+def test_tables_in_this_process_memory_are_refused_by_name(fusion: Fusion) -> None:
+    fusion.run("CREATE TABLE a.b.c.made AS SELECT 1 AS x")
+
+    with pytest.raises(UnsupportedSql, match=r"a\.b\.c\.made"):
+        fusion.submit("SELECT * FROM a.b.c.made")
+    with pytest.raises(UnsupportedSql, match="memory"):
+        fusion.submit("CREATE TABLE a.b.c.other AS SELECT 1 AS x")
+    with pytest.raises(UnsupportedSql, match="USE"):
+        fusion.submit("USE a.b.c")
+
+
+def test_a_job_outlives_the_worker_that_ran_it(fusion: Fusion) -> None:
+    handle = fusion.submit(
+        "SELECT count(*) AS n FROM a.b.c.t, UNNEST(sequence(1, 5000000)) AS s(v) WHERE v % 7 = id"
+    )
+    wait_until(lambda: handle.status != "QUEUED")
+    for pid in worker_pids(fusion):
+        os.kill(pid, signal.SIGKILL)
+
+    result = handle.result(WAIT_S)
+
+    assert result.row_count == 1
+
+
+def test_a_worker_that_is_stopped_ends_cleanly_and_signs_off(fusion: Fusion) -> None:
+    fusion.submit("SELECT 1").result(WAIT_S)
+    [row] = fusion.store.tasks.workers()
+
+    os.kill(row.pid, signal.SIGTERM)
+
+    wait_until(lambda: not fusion.store.tasks.workers())
+
+
+def test_an_idle_worker_ends_by_itself(fusion: Fusion) -> None:
+    fusion.submit("SELECT 1").result(WAIT_S)
+
+    wait_until(lambda: not worker_pids(fusion))
+
+
+def test_a_data_directory_has_one_embedded_worker(fusion: Fusion) -> None:
+    fusion.submit("SELECT 1").result(WAIT_S)
+    environment = fusion.settings.environment(os.environ)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "fusion_magic.cli", "worker", "--embedded"],
+        env={**environment, "PYTHONPATH": str(Path(__file__).parents[1])},
+        timeout=WAIT_S,
+        check=False,
+    )
+
+    assert done.returncode == 0
+    assert len(worker_pids(fusion)) == 1
+
+
+def test_no_worker_is_started_where_that_is_forbidden(tmp_path: Path) -> None:
+    with connect(data_dir=str(tmp_path), worker_start="never") as fusion:
+        handle = fusion.submit("SELECT 1 AS x")
+
+        assert handle.status == "QUEUED"
+        worker = fusion.worker()
+        worker.stop()
+        worker.run()
+        assert handle.status == "QUEUED"
+        assert handle.cancel() == "CANCELED"
