@@ -5,7 +5,7 @@ sqlglot rewrites syntax and most functions. What is decided here:
 
     functions           those of ``ALLOWED``, each compared with Trino's by the tests; every other is refused
     a / b, avg          integers are cut towards zero; decimals are computed exactly and rounded to the larger scale; by zero
-                        an error, for floating-point numbers infinity or NaN
+                        an error, for floating-point numbers infinity or NaN (an error where their kind is not known)
     casts               to integers round half away from zero; texts are read as Trino reads them; floating-point numbers are
                         never printed, since Trino's form differs; varchar(n) cuts texts and refuses longer numbers
     dates               an interval of days or months added to a date gives a date; date_diff counts whole units
@@ -31,6 +31,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from fusion_magic.errors import InvalidSql, Span, UnsupportedSql
+from fusion_magic.sql.kinds import DATE, DECIMAL, DOUBLE, WHOLE, Kinds
 from fusion_magic.sql.tokens import QUOTED, STRING, WORD, tokenize
 
 _EXACT = 2**53  # of whole numbers: a double holds each up to it
@@ -52,12 +53,15 @@ PREPARATION = (
     "fusion_whole(a) * CAST(power(10, greatest(sa, sb) + sb - sa) AS HUGEINT), fusion_whole(b)), greatest(sa, sb))",
     "CREATE TEMP MACRO fusion_float_div(a, b) AS CASE WHEN b <> 0 THEN a / b WHEN a > 0 THEN CAST('inf' AS DOUBLE) "
     "WHEN a < 0 THEN CAST('-inf' AS DOUBLE) WHEN a = 0 AND b = 0 THEN CAST('nan' AS DOUBLE) END",
-    "CREATE TEMP MACRO fusion_div(a, b) AS CASE WHEN a IS NULL OR b IS NULL THEN NULL "
-    "WHEN fusion_is_float(typeof(a)) OR fusion_is_float(typeof(b)) "
-    "THEN fusion_float_div(try_cast(a AS DOUBLE), try_cast(b AS DOUBLE)) "
+    "CREATE TEMP MACRO fusion_whole_div(a, b) AS CASE WHEN b = 0 THEN error('Division by zero') ELSE a / b END",
+    "CREATE TEMP MACRO fusion_decimal_div(a, b) AS CASE WHEN a IS NULL OR b IS NULL THEN NULL "
     "WHEN b = 0 THEN error('Division by zero') "
+    "ELSE fusion_exact(a, b, fusion_scale(typeof(a)), fusion_scale(typeof(b))) END",
+    # Each branch has the type that a / b has, whatever that is.
+    "CREATE TEMP MACRO fusion_div(a, b) AS CASE WHEN b = 0 THEN error('Division by zero') "
+    "WHEN fusion_is_float(typeof(a)) OR fusion_is_float(typeof(b)) THEN a / b "
     "WHEN typeof(a) LIKE 'DECIMAL%' OR typeof(b) LIKE 'DECIMAL%' "
-    "THEN fusion_exact(a, b, fusion_scale(typeof(a)), fusion_scale(typeof(b))) ELSE a / b END",
+    "THEN round(a / b, greatest(fusion_scale(typeof(a)), fusion_scale(typeof(b)))) ELSE a / b END",
     "CREATE TEMP MACRO fusion_mod(a, b) AS CASE WHEN b = 0 AND NOT fusion_is_float(typeof(a)) "
     "AND NOT fusion_is_float(typeof(b)) THEN error('Division by zero') ELSE a % b END",
     "CREATE TEMP MACRO fusion_avg(mean, total, n) AS CASE WHEN typeof(total) LIKE 'DECIMAL%' AND n > 0 "
@@ -238,23 +242,28 @@ _REASONS = {
 }
 _LITERAL_TYPES = frozenset({"IPADDRESS", "CHAR", "JSON"})
 _ELSEWHERE = "Run it on Trino (engine.url), or write it in another way."
-_DATE_UNITS = frozenset({"DAY", "WEEK", "MONTH", "QUARTER", "YEAR"})
 _WHOLE = (
     exp.DataType.Type.TINYINT,
     exp.DataType.Type.SMALLINT,
     exp.DataType.Type.INT,
     exp.DataType.Type.BIGINT,
 )
+_DIVISIONS: Mapping[str | None, str] = {
+    WHOLE: "fusion_whole_div",
+    DECIMAL: "fusion_decimal_div",
+    DOUBLE: "fusion_float_div",
+}
+_TYPED = (exp.Div, exp.Add, exp.Sub, exp.DateAdd, exp.DateTrunc, exp.TimestampTrunc)
 _NAMED = (exp.Column, exp.Alias, exp.Star, exp.Dot)
 
 
 @lru_cache(maxsize=256)
-def to_duckdb(sql: str, date_columns: frozenset[str] = frozenset()) -> str:
+def to_duckdb(sql: str, columns: frozenset[tuple[str, str]] = frozenset()) -> str:
     """
     One statement of Trino's SQL, with Trino names, in DuckDB's words.
 
     Args:
-        date_columns: Names, in lower case, of columns that are dates wherever they occur.
+        columns: Names, in lower case, of the tables' columns, with their kinds (see ``kinds``).
 
     Raises:
         InvalidSql: sqlglot cannot read it.
@@ -268,9 +277,10 @@ def to_duckdb(sql: str, date_columns: frozenset[str] = frozenset()) -> str:
             raise InvalidSql(f"This cannot be read as SQL: {_first_line(exc)}.") from exc
         _refuse(tree)
         _refuse_functions(sql, tree)
+        kinds = Kinds(tree, columns)
         tree = _with_values(tree)
         _name_columns(tree)
-        rewritten = _Rewriting(date_columns).apply(tree)
+        rewritten = _Rewriting(kinds).apply(tree)
         return rewritten.sql(dialect="duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE)
 
 
@@ -328,6 +338,8 @@ def _refuse(tree: exp.Expr) -> None:
             raise _refused(*refused)
         if isinstance(node, exp.Fetch) and "TIES" in node.sql(dialect="trino").upper():
             raise _refused("FETCH FIRST … WITH TIES", "DuckDB leaves the ties out")
+        if isinstance(node, exp.Join) and node.args.get("method") == "NATURAL":
+            raise UnsupportedSql("Trino has no NATURAL JOIN.", hint="Name the columns with USING.")
         if isinstance(node, exp.Table) and isinstance(node.this, exp.Func):
             raise UnsupportedSql("DuckDB has none of Trino's table functions.", hint=_ELSEWHERE)
         if isinstance(node, exp.Unnest) and len(node.expressions) > 1:
@@ -341,8 +353,6 @@ def _refuse(tree: exp.Expr) -> None:
             )
         if isinstance(node, (exp.ArgMax, exp.ArgMin)) and node.args.get("count") is not None:
             raise _refused("max_by and min_by of several rows", "DuckDB leaves NULLs out")
-        if isinstance(node, exp.Sub) and _is_date(node.left) and _is_date(node.right):
-            raise _refused("a date minus a date", "DuckDB gives a number; use date_diff")
 
 
 def _refuse_functions(sql: str, tree: exp.Expr) -> None:
@@ -411,33 +421,16 @@ def _call(name: str, *arguments: exp.Expr | str) -> exp.Expr:
     )
 
 
-def _is_date(node: exp.Expr | None, date_columns: frozenset[str] = frozenset()) -> bool:
-    """
-    Whether *node* is a date, as far as its text tells.
-    """
-    if isinstance(node, exp.Paren):
-        return _is_date(node.this, date_columns)
-    if isinstance(node, (exp.Cast, exp.TryCast)):
-        return bool(node.to.this == exp.DataType.Type.DATE)
-    if isinstance(node, exp.Column):
-        return node.name.lower() in date_columns
-    if isinstance(node, (exp.Add, exp.Sub)):
-        return isinstance(node.right, exp.Interval) and _is_date(node.left, date_columns)
-    if isinstance(node, (exp.DateAdd, exp.DateTrunc, exp.TimestampTrunc)):
-        return _is_date(node.this, date_columns)
-    return isinstance(node, (exp.CurrentDate, exp.Date, exp.LastDay, exp.TsOrDsToDate))
-
-
 class _Rewriting:
     """
     One walk over a tree, children first, by the rule of each node's class.
     """
 
-    def __init__(self, date_columns: frozenset[str]) -> None:
-        self._date_columns = date_columns
+    def __init__(self, kinds: Kinds) -> None:
+        self._kinds = kinds
         self._rules: Mapping[type[exp.Expr], Callable[..., exp.Expr]] = {
             exp.Anonymous: _anonymous,
-            exp.Div: lambda node: _call("fusion_div", node.left, node.right),
+            exp.Div: self._division,
             exp.Mod: lambda node: _call("fusion_mod", node.left, node.right),
             exp.Avg: lambda node: node if _is_wrapped(node) else _average(node, node),
             exp.Window: _wrapped_average,
@@ -470,10 +463,14 @@ class _Rewriting:
                 "fusion_split_part", node.this, node.args["delimiter"], node.args["part_index"]
             ),
             exp.Struct: _row,
+            exp.Tuple: _row,
         }
 
     def apply(self, tree: exp.Expr) -> exp.Expr:
-        for node in reversed(list(tree.walk())):
+        nodes = list(tree.walk())
+        # Kinds are asked for by what the user wrote, so before anything is rewritten.
+        self._known = {id(node): self._kinds.of(node) for node in nodes if isinstance(node, _TYPED)}
+        for node in reversed(nodes):
             rule = self._rules.get(type(node))
             new = rule(node) if rule is not None else node
             if new is node:
@@ -484,13 +481,22 @@ class _Rewriting:
                 node.replace(new)
         return tree
 
+    def _division(self, node: exp.Div) -> exp.Expr:
+        kind = self._known[id(node)]
+        return _call(_DIVISIONS.get(kind, "fusion_div"), node.left, node.right)
+
     def _dated(self, node: exp.Expr) -> exp.Expr:
         """
         A date stays a date where DuckDB makes a timestamp of it.
         """
-        if not _is_date(node, self._date_columns) or isinstance(node.parent, exp.Cast):
+        if isinstance(node, exp.Sub) and self._is_between_dates(node):
+            raise _refused("a date minus a date", "DuckDB gives a number; use date_diff")
+        if self._known[id(node)] != DATE or isinstance(node.parent, exp.Cast):
             return node
         return exp.cast(node.copy(), "DATE")
+
+    def _is_between_dates(self, node: exp.Sub) -> bool:
+        return self._kinds.of(node.left) == DATE and self._kinds.of(node.right) == DATE
 
 
 def _anonymous(node: exp.Anonymous) -> exp.Expr:
@@ -541,7 +547,7 @@ def _cast(node: exp.Cast) -> exp.Expr:
             node.to.set(
                 "expressions", [exp.DataTypeParam(this=exp.Literal.number(n)) for n in (38, 0)]
             )
-        if isinstance(source, exp.Literal):
+        if isinstance(source, exp.Literal) and "e" not in str(source.this).lower():
             return node
         through_text = node.copy()
         through_text.set("this", exp.cast(source.copy(), "VARCHAR"))
@@ -572,7 +578,7 @@ def _cast_to_whole(node: exp.Cast) -> exp.Expr:
     rounded.set(
         "this", _call("round", exp.TryCast(this=node.this.copy(), to=exp.DataType.build("DOUBLE")))
     )
-    checked = _cast_text(node, "'[+-]?[0-9]+'")
+    checked = _cast_text(node, r"'\s*[+-]?[0-9]+\s*'")
     return exp.case().when(_is_float(node.this), rounded).else_(checked)
 
 
@@ -691,11 +697,15 @@ def _sequence(node: exp.GenerateSeries) -> exp.Expr:
     return _call("fusion_sequence", node.args["start"], node.args["end"])
 
 
-def _row(node: exp.Struct) -> exp.Expr:
+def _row(node: exp.Struct | exp.Tuple) -> exp.Expr:
     """
     Trino's nameless fields are field0, field1 … in results here, whichever engine gave them.
     """
-    if any(isinstance(item, (exp.PropertyEQ, exp.Alias)) for item in node.expressions):
+    if isinstance(node, exp.Tuple) and not isinstance(node.parent, (exp.Select, exp.Alias)):
+        return node
+    if isinstance(node.parent, exp.Cast) or any(
+        isinstance(item, (exp.PropertyEQ, exp.Alias)) for item in node.expressions
+    ):
         return node
     fields = [
         exp.PropertyEQ(this=exp.to_identifier(f"field{place}"), expression=item.copy())
