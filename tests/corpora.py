@@ -43,7 +43,23 @@ def tpcds_queries() -> dict[int, str]:
     """
     The 99 queries of TPC-DS.
     """
-    return dict(_queries("tpcds"))
+    queries = dict(_queries("tpcds"))
+    # DuckDB compares dates with texts and adds numbers to them, which Trino refuses.
+    for number in (16, 32, 58, 83, 92, 94, 95):
+        queries[number] = re.sub(r"(?<!DATE )('\d{4}-\d\d?-\d\d?')", _as_date, queries[number])
+    queries[72] = re.sub(r"d1\.d_date \+ (\d+)", r"d1.d_date + INTERVAL '\1' DAY", queries[72])
+    # In ORDER BY, Trino takes an alias of grouping() alone but not inside an expression.
+    for number, call in (
+        (70, "grouping(s_state)+grouping(s_county)"),
+        (86, "grouping(i_category)+grouping(i_class)"),
+    ):
+        queries[number] = re.sub(r"(?i)WHEN lochierarchy", f"WHEN {call}", queries[number])
+    return queries
+
+
+def _as_date(match: re.Match[str]) -> str:
+    year, month, day = match[1].strip("'").split("-")
+    return f"DATE '{year}-{month:0>2}-{day:0>2}'"
 
 
 def with_names(sql: str, tables: tuple[str, ...], name: str) -> str:

@@ -27,7 +27,7 @@ from fusion_magic.errors import (
 )
 from fusion_magic.metadata import Entity
 from fusion_magic.sql.duckdb_dialect import PREPARATION, to_duckdb
-from fusion_magic.sql.kinds import kind_of_type
+from fusion_magic.sql.kinds import Kind, kind_of_type
 from fusion_magic.sql.translation import quote
 
 if TYPE_CHECKING:
@@ -192,11 +192,11 @@ class DuckDBEngine:
         rows = _run(cursor, f"DESCRIBE {_name(parts)}").fetchall()
         self._columns[parts] = {row[0].lower(): row[1] for row in rows}
 
-    def _kinds(self, query: EngineQuery) -> frozenset[tuple[str, str]]:
+    def _kinds(self, query: EngineQuery) -> frozenset[tuple[str, Kind]]:
         """
         The columns of the query's entities that have one kind in each entity that has them.
         """
-        found: dict[str, set[str | None]] = {}
+        found: dict[str, set[Kind | None]] = {}
         for parts in query.entities:
             for name, column_type in self._columns.get(parts, {}).items():
                 found.setdefault(name, set()).add(kind_of_type(column_type))

@@ -12,8 +12,8 @@ sqlglot rewrites syntax and most functions. What is decided here:
     a[i], m['k']        an error outside of the array or map
     DECIMAL '1.50'      decimal(3, 2), and decimal alone is decimal(38, 0)
 
-A decimal that was divided or averaged is a double with exactly the decimal's value: DuckDB has no other division. It is
-refused at run time where a double cannot hold it (more than 15 digits).
+Decimals are divided as whole numbers, since DuckDB's own division goes through double. That needs their scale, which
+``kinds`` tells; where it cannot, the quotient is a double that is rounded to the larger scale.
 
 Pure: knows nothing of a connection but the macros and settings that it must have.
 """
@@ -31,10 +31,8 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from fusion_magic.errors import InvalidSql, Span, UnsupportedSql
-from fusion_magic.sql.kinds import DATE, DECIMAL, DOUBLE, WHOLE, Kinds
+from fusion_magic.sql.kinds import DATE, DECIMAL, DOUBLE, WHOLE, Kind, Kinds
 from fusion_magic.sql.tokens import QUOTED, STRING, WORD, tokenize
-
-_EXACT = 2**53  # of whole numbers: a double holds each up to it
 
 # What every connection is given before the first query.
 PREPARATION = (
@@ -46,17 +44,16 @@ PREPARATION = (
     "CREATE TEMP MACRO fusion_is_float(t) AS t IN ('DOUBLE', 'FLOAT')",
     "CREATE TEMP MACRO fusion_whole(a) AS CAST(replace(CAST(a AS VARCHAR), '.', '') AS HUGEINT)",
     "CREATE TEMP MACRO fusion_half_up(n, d) AS sign(n) * sign(d) * ((2 * abs(n) + abs(d)) // (2 * abs(d)))",
-    "CREATE TEMP MACRO fusion_checked(q, s) AS CASE WHEN abs(q) > "
-    f"{_EXACT} THEN error('DuckDB cannot divide these decimals exactly: the result has too many digits') "
-    "ELSE CAST(q AS DOUBLE) / power(10, s) END",
-    "CREATE TEMP MACRO fusion_exact(a, b, sa, sb) AS fusion_checked(fusion_half_up("
-    "fusion_whole(a) * CAST(power(10, greatest(sa, sb) + sb - sa) AS HUGEINT), fusion_whole(b)), greatest(sa, sb))",
+    "CREATE TEMP MACRO fusion_exact(a, b, sa, sb) AS fusion_half_up("
+    "fusion_whole(a) * CAST(power(10, greatest(sa, sb) + sb - sa) AS HUGEINT), fusion_whole(b))",
+    "CREATE TEMP MACRO fusion_quotient(a, b) AS CASE WHEN a IS NULL OR b IS NULL THEN NULL "
+    "WHEN b = 0 THEN error('Division by zero') "
+    "ELSE fusion_exact(a, b, fusion_scale(typeof(a)), fusion_scale(typeof(b))) END",
+    "CREATE TEMP MACRO fusion_mean(total, n) AS CASE WHEN n > 0 "
+    "THEN fusion_exact(total, n, fusion_scale(typeof(total)), 0) END",
     "CREATE TEMP MACRO fusion_float_div(a, b) AS CASE WHEN b <> 0 THEN a / b WHEN a > 0 THEN CAST('inf' AS DOUBLE) "
     "WHEN a < 0 THEN CAST('-inf' AS DOUBLE) WHEN a = 0 AND b = 0 THEN CAST('nan' AS DOUBLE) END",
     "CREATE TEMP MACRO fusion_whole_div(a, b) AS CASE WHEN b = 0 THEN error('Division by zero') ELSE a / b END",
-    "CREATE TEMP MACRO fusion_decimal_div(a, b) AS CASE WHEN a IS NULL OR b IS NULL THEN NULL "
-    "WHEN b = 0 THEN error('Division by zero') "
-    "ELSE fusion_exact(a, b, fusion_scale(typeof(a)), fusion_scale(typeof(b))) END",
     # Each branch has the type that a / b has, whatever that is.
     "CREATE TEMP MACRO fusion_div(a, b) AS CASE WHEN b = 0 THEN error('Division by zero') "
     "WHEN fusion_is_float(typeof(a)) OR fusion_is_float(typeof(b)) THEN a / b "
@@ -64,8 +61,8 @@ PREPARATION = (
     "THEN round(a / b, greatest(fusion_scale(typeof(a)), fusion_scale(typeof(b)))) ELSE a / b END",
     "CREATE TEMP MACRO fusion_mod(a, b) AS CASE WHEN b = 0 AND NOT fusion_is_float(typeof(a)) "
     "AND NOT fusion_is_float(typeof(b)) THEN error('Division by zero') ELSE a % b END",
-    "CREATE TEMP MACRO fusion_avg(mean, total, n) AS CASE WHEN typeof(total) LIKE 'DECIMAL%' AND n > 0 "
-    "THEN fusion_exact(total, n, fusion_scale(typeof(total)), 0) ELSE mean END",
+    "CREATE TEMP MACRO fusion_avg(mean, total) AS CASE WHEN typeof(total) LIKE 'DECIMAL%' "
+    "THEN round(mean, fusion_scale(typeof(total))) ELSE mean END",
     "CREATE TEMP MACRO fusion_substr(t, p) AS CASE WHEN p = 0 OR -p > length(t) THEN '' ELSE substr(t, p) END",
     "CREATE TEMP MACRO fusion_substr_for(t, p, n) AS CASE WHEN p = 0 OR -p > length(t) OR n <= 0 THEN '' "
     "ELSE substr(t, p, n) END",
@@ -248,17 +245,13 @@ _WHOLE = (
     exp.DataType.Type.INT,
     exp.DataType.Type.BIGINT,
 )
-_DIVISIONS: Mapping[str | None, str] = {
-    WHOLE: "fusion_whole_div",
-    DECIMAL: "fusion_decimal_div",
-    DOUBLE: "fusion_float_div",
-}
-_TYPED = (exp.Div, exp.Add, exp.Sub, exp.DateAdd, exp.DateTrunc, exp.TimestampTrunc)
+_DIVISIONS: Mapping[Kind | None, str] = {WHOLE: "fusion_whole_div", DOUBLE: "fusion_float_div"}
+_TYPED = (exp.Div, exp.Avg, exp.Add, exp.Sub, exp.DateAdd, exp.DateTrunc, exp.TimestampTrunc)
 _NAMED = (exp.Column, exp.Alias, exp.Star, exp.Dot)
 
 
 @lru_cache(maxsize=256)
-def to_duckdb(sql: str, columns: frozenset[tuple[str, str]] = frozenset()) -> str:
+def to_duckdb(sql: str, columns: frozenset[tuple[str, Kind]] = frozenset()) -> str:
     """
     One statement of Trino's SQL, with Trino names, in DuckDB's words.
 
@@ -432,9 +425,9 @@ class _Rewriting:
             exp.Anonymous: _anonymous,
             exp.Div: self._division,
             exp.Mod: lambda node: _call("fusion_mod", node.left, node.right),
-            exp.Avg: lambda node: node if _is_wrapped(node) else _average(node, node),
-            exp.Window: _wrapped_average,
-            exp.Filter: _wrapped_average,
+            exp.Avg: lambda node: node if _is_wrapped(node) else self._average(node, node),
+            exp.Window: self._wrapped_average,
+            exp.Filter: self._wrapped_average,
             exp.Cast: _cast,
             exp.TryCast: _cast,
             exp.RegexpReplace: _regexp_replace,
@@ -483,7 +476,30 @@ class _Rewriting:
 
     def _division(self, node: exp.Div) -> exp.Expr:
         kind = self._known[id(node)]
+        if kind is not None and kind.name == DECIMAL:
+            return _scaled(_call("fusion_quotient", node.left, node.right), kind.scale)
         return _call(_DIVISIONS.get(kind, "fusion_div"), node.left, node.right)
+
+    def _wrapped_average(self, node: exp.Window | exp.Filter) -> exp.Expr:
+        inner: exp.Expr = node
+        while isinstance(inner, (exp.Window, exp.Filter)):
+            inner = inner.this
+        if not isinstance(inner, exp.Avg) or _is_wrapped(node):
+            return node
+        return self._average(node, inner)
+
+    def _average(self, whole: exp.Expr, average: exp.Avg) -> exp.Expr:
+        """
+        *whole* is *average* itself, or what says over which rows it goes.
+        """
+        kind = self._known[id(average)]
+        if kind == DOUBLE:
+            return whole
+        total = _with_aggregate(whole, average, exp.Sum)
+        if kind is None or kind.name != DECIMAL:
+            return _call("fusion_avg", whole.copy(), total)
+        number = _with_aggregate(whole, average, exp.Count)
+        return _scaled(_call("fusion_mean", total, number), kind.scale)
 
     def _dated(self, node: exp.Expr) -> exp.Expr:
         """
@@ -511,31 +527,30 @@ def _is_wrapped(node: exp.Expr) -> bool:
     return isinstance(node.parent, (exp.Window, exp.Filter))
 
 
-def _wrapped_average(node: exp.Window | exp.Filter) -> exp.Expr:
-    inner: exp.Expr = node
-    while isinstance(inner, (exp.Window, exp.Filter)):
+def _with_aggregate(whole: exp.Expr, average: exp.Avg, kind: type[exp.Expr]) -> exp.Expr:
+    """
+    *whole* with another aggregate in the place of its average.
+    """
+    aggregate = kind(this=average.this.copy())
+    if whole is average:
+        return aggregate
+    copy = whole.copy()
+    inner = copy
+    while not isinstance(inner, exp.Avg):
         inner = inner.this
-    if not isinstance(inner, exp.Avg) or isinstance(node.parent, (exp.Window, exp.Filter)):
-        return node
-    return _average(node, inner)
+    inner.replace(aggregate)
+    return copy
 
 
-def _average(whole: exp.Expr, average: exp.Avg) -> exp.Expr:
+def _scaled(number: exp.Expr, scale: int) -> exp.Expr:
     """
-    *whole* is *average* itself, or what says over which rows it goes.
+    A decimal of that scale from its digits as a whole number.
     """
-
-    def with_aggregate(kind: type[exp.Expr]) -> exp.Expr:
-        copy = whole.copy()
-        place = copy if copy == average else copy.find(exp.Avg)
-        assert place is not None  # noqa: S101 - it is a copy of what holds the average
-        aggregate = kind(this=average.this.copy())
-        if place is copy:
-            return aggregate
-        place.replace(aggregate)
-        return copy
-
-    return _call("fusion_avg", whole.copy(), with_aggregate(exp.Sum), with_aggregate(exp.Count))
+    digits = exp.cast(number, "DECIMAL(38, 0)")
+    if scale == 0:
+        return digits
+    unit = exp.cast(exp.Literal.string(f"0.{'1':0>{scale}}"), f"DECIMAL({scale}, {scale})")
+    return exp.Paren(this=exp.Mul(this=digits, expression=unit))
 
 
 def _cast(node: exp.Cast) -> exp.Expr:

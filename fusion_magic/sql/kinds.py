@@ -1,25 +1,40 @@
 """
 The kinds of expressions, as far as a statement's text and its tables' columns tell: enough to pick the right arithmetic.
 
-    whole  decimal  double  date  text        or None where it is not known
+    whole  decimal with its scale  double  date  text        or None where it is not known
 
+Decimals follow Trino's rules: a sum has the larger scale, a product both scales together, a quotient the larger.
+Source: Trino 476, "Decimal functions and operators", https://trino.io/docs/476/functions/decimal.html
 No scopes are followed: a name has a kind when everything of that name in the statement has it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from sqlglot import exp
 
-WHOLE, DECIMAL, DOUBLE, DATE, TEXT = "whole", "decimal", "double", "date", "text"
+
+class Kind(NamedTuple):
+    """
+    A kind, and for a decimal the digits after its point.
+    """
+
+    name: str
+    scale: int = 0
+
+
+WHOLE, DOUBLE, DATE, TEXT = Kind("whole"), Kind("double"), Kind("date"), Kind("text")
+DECIMAL = "decimal"
+MOST_DIGITS = 38
 _Type = exp.DataType.Type
-_OF_TYPE: Mapping[object, str] = {
+_OF_TYPE: Mapping[object, Kind] = {
     _Type.TINYINT: WHOLE,
     _Type.SMALLINT: WHOLE,
     _Type.INT: WHOLE,
     _Type.BIGINT: WHOLE,
-    _Type.DECIMAL: DECIMAL,
     _Type.DOUBLE: DOUBLE,
     _Type.FLOAT: DOUBLE,
     _Type.DATE: DATE,
@@ -63,18 +78,18 @@ class Kinds:
         columns: Names in lower case and the kinds of the tables' columns that have them.
     """
 
-    def __init__(self, tree: exp.Expr, columns: Iterable[tuple[str, str]]) -> None:
-        self._names: dict[str, str | None] = dict(columns)
+    def __init__(self, tree: exp.Expr, columns: Iterable[tuple[str, Kind]]) -> None:
+        self._names: dict[str, Kind | None] = dict(columns)
         for alias in reversed(list(tree.find_all(exp.Alias))):
             self._note(alias.alias.lower(), self.of(alias.this))
         for table in tree.find_all(exp.TableAlias):
             for column in table.args.get("columns") or ():
                 self._note(column.name.lower(), None)
 
-    def _note(self, name: str, kind: str | None) -> None:
+    def _note(self, name: str, kind: Kind | None) -> None:
         self._names[name] = kind if self._names.get(name, kind) == kind else None
 
-    def of(self, node: exp.Expr | None) -> str | None:
+    def of(self, node: exp.Expr | None) -> Kind | None:
         """
         The kind of one expression.
         """
@@ -83,7 +98,7 @@ class Kinds:
         if isinstance(node, exp.Literal):
             return _of_literal(node)
         if isinstance(node, (exp.Cast, exp.TryCast)):
-            return _OF_TYPE.get(node.to.this)
+            return _of_type(node.to)
         if isinstance(node, _COUNTS):
             return WHOLE
         if isinstance(node, _FLOATS):
@@ -107,59 +122,75 @@ class Kinds:
             return self._common(values)
         return None
 
-    def _of_operand(self, node: exp.Expr) -> str | None:
+    def _of_operand(self, node: exp.Expr) -> Kind | None:
         kind = self.of(node.this)
         is_date_function = isinstance(node, _OF_THIS_DATE)
         return kind if not is_date_function or kind == DATE else None
 
-    def _of_arithmetic(self, node: exp.Binary) -> str | None:
+    def _of_arithmetic(self, node: exp.Binary) -> Kind | None:
         left, right = self.of(node.left), self.of(node.right)
         if left == DATE and isinstance(node.right, exp.Interval):
             return DATE
+        if isinstance(node, exp.Mul) and left is not None and right is not None:
+            return _product(left, right)
         return _promoted(left, right)
 
-    def _common(self, nodes: Iterable[exp.Expr | None]) -> str | None:
+    def _common(self, nodes: Iterable[exp.Expr | None]) -> Kind | None:
         kinds = {
             self.of(node) for node in nodes if node is not None and not isinstance(node, exp.Null)
         }
         if len(kinds) == 1:
             return kinds.pop()
-        found: str | None = None
+        found: Kind | None = None
         for place, kind in enumerate(kinds):
             found = kind if place == 0 else _promoted(found, kind)
         return found
 
 
-def kind_of_type(duckdb_type: str) -> str | None:
+def kind_of_type(duckdb_type: str) -> Kind | None:
     """
     The kind of a column of that type of DuckDB's.
 
     >>> kind_of_type("DECIMAL(15,2)"), kind_of_type("HUGEINT"), kind_of_type("BLOB")
-    ('decimal', 'whole', None)
+    (Kind(name='decimal', scale=2), Kind(name='whole', scale=0), None)
     """
-    name = duckdb_type.partition("(")[0]
-    if name.endswith("INT") or name in {"INTEGER", "TINYINT", "SMALLINT", "BIGINT"}:
+    decimal = re.fullmatch(r"DECIMAL\(\d+,(\d+)\)", duckdb_type)
+    if decimal is not None:
+        return Kind(DECIMAL, int(decimal[1]))
+    if duckdb_type in {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"}:
         return WHOLE
-    return {
-        "DECIMAL": DECIMAL,
-        "DOUBLE": DOUBLE,
-        "FLOAT": DOUBLE,
-        "DATE": DATE,
-        "VARCHAR": TEXT,
-    }.get(name if not duckdb_type.endswith("]") else "")
+    return {"DOUBLE": DOUBLE, "FLOAT": DOUBLE, "DATE": DATE, "VARCHAR": TEXT}.get(duckdb_type)
 
 
-def _of_literal(node: exp.Literal) -> str:
+def _of_type(kind: exp.DataType) -> Kind | None:
+    if kind.this != _Type.DECIMAL:
+        return _OF_TYPE.get(kind.this)
+    numbers = [int(str(parameter.this.this)) for parameter in kind.expressions]
+    return Kind(DECIMAL, numbers[1] if len(numbers) > 1 else 0)
+
+
+def _of_literal(node: exp.Literal) -> Kind:
     text = str(node.this).lower()
     if node.is_string:
         return TEXT
-    return DOUBLE if "e" in text else DECIMAL if "." in text else WHOLE
+    if "e" in text:
+        return DOUBLE
+    return Kind(DECIMAL, len(text.partition(".")[2])) if "." in text else WHOLE
 
 
-def _promoted(left: str | None, right: str | None) -> str | None:
-    if left is None or right is None:
+def _promoted(left: Kind | None, right: Kind | None) -> Kind | None:
+    if left is None or right is None or DATE in (left, right) or TEXT in (left, right):
         return None
-    for kind in (DOUBLE, DECIMAL, WHOLE):
-        if kind in (left, right):
-            return kind if {left, right} <= {DOUBLE, DECIMAL, WHOLE} else None
-    return None
+    if DOUBLE in (left, right):
+        return DOUBLE
+    if left == right == WHOLE:
+        return WHOLE
+    return Kind(DECIMAL, max(left.scale, right.scale))
+
+
+def _product(left: Kind, right: Kind) -> Kind | None:
+    kind = _promoted(left, right)
+    if kind is None or kind.name != DECIMAL:
+        return kind
+    scale = left.scale + right.scale
+    return Kind(DECIMAL, scale) if scale <= MOST_DIGITS else None

@@ -30,7 +30,10 @@ ROWS = (
     "(VALUES (1, 'a', DECIMAL '1.10', 1.5e0), (2, NULL, DECIMAL '2.25', 2.5e0), "
     "(3, 'a', DECIMAL '3.00', NULL), (4, 'b', NULL, 4e0))"
 )
-TABLE = f"t4 (i, s, d, f) AS (SELECT * FROM {ROWS} AS v(i, s, d, f))"
+TABLE = (
+    "t4 AS (SELECT CAST(v1 AS integer) AS i, v2 AS s, CAST(v3 AS decimal(3, 2)) AS d, CAST(v4 AS double) AS f "
+    f"FROM {ROWS} AS v(v1, v2, v3, v4))"
+)
 
 
 def decisions() -> Iterator[tuple[str, str]]:
