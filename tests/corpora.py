@@ -49,11 +49,12 @@ def tpcds_queries() -> dict[int, str]:
         queries[number] = re.sub(r"(?<!DATE )('\d{4}-\d\d?-\d\d?')", _as_date, queries[number])
     queries[72] = re.sub(r"d1\.d_date \+ (\d+)", r"d1.d_date + INTERVAL '\1' DAY", queries[72])
     # In ORDER BY, Trino takes an alias of grouping() alone but not inside an expression.
-    for number, call in (
-        (70, "grouping(s_state)+grouping(s_county)"),
-        (86, "grouping(i_category)+grouping(i_class)"),
-    ):
-        queries[number] = re.sub(r"(?i)WHEN lochierarchy", f"WHEN {call}", queries[number])
+    for number in (70, 86):
+        head, _, tail = re.split(
+            r"(?i)(\bORDER BY\b(?!.*\bORDER BY\b))", queries[number], flags=re.DOTALL
+        )
+        tail = re.sub(r"(?i)grouping\(\w+\)\s*\+\s*grouping\(\w+\)", "lochierarchy", tail)
+        queries[number] = f"SELECT * FROM ({head}) AS ordered ORDER BY {tail}"
     return queries
 
 
