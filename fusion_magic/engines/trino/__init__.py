@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -172,9 +172,7 @@ class TrinoExecution:
                 page = self._first_page()
                 while True:
                     following = self._after(page, pool)
-                    batch = self._decode(page)
-                    if batch is not None:
-                        yield batch
+                    yield from self._decode(page)
                     if following is None:
                         break
                     page = following.result()
@@ -243,15 +241,15 @@ class TrinoExecution:
             self.checkpoint(self.query_id, self._next_uri, bool(page.get("data")))
         return pool.submit(self._client.next_page, self._next_uri)
 
-    def _decode(self, page: Mapping[str, Any]) -> pa.RecordBatch | None:
-        from fusion_magic.engines.trino.types import decode_rows, schema_of
+    def _decode(self, page: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
+        from fusion_magic.engines.trino.pages import decode_page
+        from fusion_magic.engines.trino.types import schema_of
 
         if self._schema is None and page.get("columns") and self.update_type is None:
             self._schema = schema_of(page["columns"])
         data = page.get("data")
-        if not data or self._schema is None or self.update_type is not None:
-            return None
-        return decode_rows(page["columns"], data, self._schema)
+        if data and self._schema is not None and self.update_type is None:
+            yield from decode_page(page["columns"], data, self._schema)
 
     def _stop(self) -> None:
         if not self._is_done:

@@ -28,6 +28,8 @@ try:
     import orjson
     import requests
     from trino import auth as trino_auth
+
+    from fusion_magic.engines.trino.pages import parse_page
 except ImportError as exc:  # pragma: no cover - tested in an environment without them
     raise MissingExtra("The Trino engine", extra="trino") from exc
 
@@ -188,7 +190,7 @@ class TrinoClient:
                 response = self._http.request(method, url, timeout=TIMEOUT_S, **options)
                 if response.status_code == requests.codes.ok:
                     self._remember(response.headers)
-                    return dict(orjson.loads(response.content))
+                    return parse_page(response.content)
                 if response.status_code not in _BUSY or is_last:
                     raise _refused(response)
             except (requests.RequestException, orjson.JSONDecodeError) as exc:

@@ -55,7 +55,7 @@ def arrow_type(signature: Mapping[str, Any]) -> pa.DataType:
     """
     The Arrow type for one of Trino's type signatures.
     """
-    raw = signature["rawType"]
+    raw = signature["rawType"].lower()
     if raw in _INTEGERS:
         return _INTEGERS[raw]
     if raw == "decimal":
@@ -121,7 +121,7 @@ def decode_rows(
     arrays = []
     for column, field, values in zip(columns, schema, zip(*rows, strict=True), strict=True):
         try:
-            arrays.append(_decode(column["typeSignature"], field.type, list(values)))
+            arrays.append(decode_column(column["typeSignature"], field.type, list(values)))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OverflowError) as exc:
             raise QueryFailed(
                 f"A value of the column {column['name']} ({column['type']}) does not fit Arrow's {field.type}.",
@@ -130,9 +130,15 @@ def decode_rows(
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _decode(signature: Mapping[str, Any], kind: pa.DataType, values: list[Any]) -> pa.Array:
+def decode_column(signature: Mapping[str, Any], kind: pa.DataType, values: list[Any]) -> pa.Array:
+    """
+    JSON's values of one column as an array of *kind*.
+    """
     if pa.types.is_floating(kind):
-        return pa.array([_SPECIAL.get(v, v) if isinstance(v, str) else v for v in values], kind)
+        try:
+            return pa.array(values, kind)
+        except pa.ArrowInvalid:
+            return pa.array([_SPECIAL.get(v, v) if isinstance(v, str) else v for v in values], kind)
     if pa.types.is_binary(kind):
         return pa.array([None if v is None else base64.b64decode(v) for v in values], kind)
     if pa.types.is_time(kind):
@@ -201,4 +207,4 @@ def _leaf(signature: Mapping[str, Any], kind: pa.DataType) -> Callable[[Any], An
         return lambda value: float(_SPECIAL.get(value, value))
     if pa.types.is_string(kind) or pa.types.is_null(kind):
         return lambda value: value
-    return lambda value: _decode(signature, kind, [value])[0].as_py()
+    return lambda value: decode_column(signature, kind, [value])[0].as_py()
