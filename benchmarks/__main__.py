@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
-from benchmarks import load_ext, select_one
+from benchmarks import load_ext, select_one, tpch
 from benchmarks.timing import machine
 
 print(machine())
 load_ext.main()
 select_one.main()
+tpch.main()

@@ -8,6 +8,7 @@ as it stands, and CREATE TABLE beside an entity makes a table that lives as long
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -23,11 +24,13 @@ from fusion_magic.errors import (
     InvalidSettings,
     QueryCanceled,
     QueryFailed,
+    Span,
     UnsupportedSql,
 )
 from fusion_magic.metadata import Entity
-from fusion_magic.sql.duckdb_dialect import PREPARATION, to_duckdb
+from fusion_magic.sql.duckdb_dialect import ELSEWHERE, PREPARATION, to_duckdb
 from fusion_magic.sql.kinds import Kind, kind_of_type
+from fusion_magic.sql.tokens import tokenize
 from fusion_magic.sql.translation import quote
 
 if TYPE_CHECKING:
@@ -45,6 +48,11 @@ _READERS = {
     ".ndjson": "read_json",
 }
 _UPDATES = ("INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "DROP", "ALTER", "TRUNCATE")
+_NOT_THESE_TYPES = re.compile(
+    r"No function matches the given name and argument types '(\w+)\(|(UNNEST) requires a single list"
+)
+_NO_COLUMN = re.compile(r'(?:Referenced column|Table "\w+" does not have a column named) "([^"]+)"')
+_NOT_THIS_PATTERN = re.compile(r"invalid perl operator: \S+|invalid escape sequence: \S+")
 _TRINO_TYPES = {
     "HUGEINT": "bigint",
     "FLOAT": "real",
@@ -83,7 +91,7 @@ class DuckDBEngine:
         self._lock = threading.RLock()
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._free: list[duckdb.DuckDBPyConnection] = []
-        self._views: dict[tuple[str, ...], tuple[str | None, object]] = {}
+        self._views: dict[tuple[str, ...], object] = {}
         self._columns: dict[tuple[str, ...], Mapping[str, str]] = {}
 
     @property
@@ -115,7 +123,7 @@ class DuckDBEngine:
             cursor = self._connect()
             for parts, entity in query.entities.items():
                 self._make_view(cursor, parts, entity)
-            sql = shown or to_duckdb(query.sql, self._kinds(query))
+            sql = shown or to_duckdb(query.sql, self._kinds(query), _tables(query))
             self._make_schemas(cursor, query)
             own = self._free.pop() if self._free else _prepared(cursor.cursor())
         return DuckDBExecution(own, sql, query.sql, release=self._release)
@@ -126,7 +134,7 @@ class DuckDBEngine:
             cursor = self._connect()
             for parts, entity in query.entities.items():
                 self._make_view(cursor, parts, entity)
-            sql = to_duckdb(query.sql, self._kinds(query))
+            sql = to_duckdb(query.sql, self._kinds(query), _tables(query))
             rows = _run(cursor, f"EXPLAIN {sql}").fetchall()
         return Plan("\n".join(row[1] for row in rows))
 
@@ -182,7 +190,7 @@ class DuckDBEngine:
     def _make_view(
         self, cursor: duckdb.DuckDBPyConnection, parts: tuple[str, ...], entity: Entity
     ) -> None:
-        wanted = (entity.source, entity.columns)
+        wanted = (entity.source, entity.columns, _copied_version(entity.source))
         if entity.source is None or self._views.get(parts) == wanted:
             return
         self._make_schema(cursor, parts)
@@ -251,7 +259,8 @@ class DuckDBEngine:
 
         name = (entity.trino_parts[0], entity.trino_parts[1], f"rows of {entity.trino_parts[2]}")
         try:
-            with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as source:
+            uri = f"{Path(path).absolute().as_uri()}?mode=ro"
+            with closing(sqlite3.connect(uri, uri=True)) as source:
                 rows = source.execute(f"SELECT * FROM {quote(table)}")
                 names = [column[0] for column in rows.description]
                 columns = list(zip(*rows.fetchall(), strict=True)) or [()] * len(names)
@@ -284,6 +293,7 @@ class DuckDBExecution:
         self._cursor = cursor
         self._release = release
         self._sql = sql
+        self._trino_sql = trino_sql
         words = trino_sql.split(None, 2)
         word = words[0].upper() if words else ""
         is_update = word in _UPDATES
@@ -334,7 +344,7 @@ class DuckDBExecution:
         try:
             if self._is_cancelled:
                 raise QueryCanceled("The query was canceled.")
-            cursor = _run(self._cursor, self._sql)
+            cursor = _run(self._cursor, self._sql, self._trino_sql)
             types = [str(column[1]) for column in cursor.description or ()]
             if self.update_type is not None:
                 self._count_changes(cursor)
@@ -366,17 +376,65 @@ def _prepared(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnectio
     return connection
 
 
-def _run(cursor: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyConnection:
+def _tables(query: EngineQuery) -> frozenset[tuple[str, ...]]:
+    return frozenset(
+        tuple(part.lower() for part in parts)
+        for parts, entity in query.entities.items()
+        if entity.source is not None
+    )
+
+
+def _run(
+    cursor: duckdb.DuckDBPyConnection, sql: str, trino_sql: str = ""
+) -> duckdb.DuckDBPyConnection:
     try:
         return cursor.execute(sql)
     except duckdb.Error as exc:
-        raise _translate(exc) from exc
+        raise _translate(exc, trino_sql) from exc
 
 
-def _translate(exc: duckdb.Error) -> QueryFailed | QueryCanceled:
+def _translate(
+    exc: duckdb.Error, trino_sql: str = ""
+) -> QueryFailed | QueryCanceled | UnsupportedSql:
     if isinstance(exc, duckdb.InterruptException):
         return QueryCanceled("The query was canceled.")
+    text = str(exc)
+    if match := _NOT_THESE_TYPES.search(text):
+        return UnsupportedSql(
+            f"DuckDB has no {match[1] or match[2]} for values of these types.", hint=ELSEWHERE
+        )
+    if match := _NO_COLUMN.search(text):
+        name = match[1].rpartition(".")[2]
+        return QueryFailed(
+            f"There is no column {name}.",
+            span=_place(name, trino_sql),
+            error_name="COLUMN_NOT_FOUND",
+        )
+    if match := _NOT_THIS_PATTERN.search(text):
+        return UnsupportedSql(f"DuckDB has no such regular expression: {match[0]}.", hint=ELSEWHERE)
     return QueryFailed(_message(exc), error_name=type(exc).__name__)
+
+
+def _place(name: str, sql: str) -> Span | None:
+    """
+    Where the name stands in the user's SQL, strings and comments left aside.
+    """
+    tokens = tokenize(sql)
+    for start, end in zip(tokens.starts, tokens.ends, strict=True):
+        if sql[start:end].strip('"').lower() == name.lower():
+            return Span(start, end)
+    return None
+
+
+def _copied_version(source: str | None) -> tuple[int, ...]:
+    """
+    What changes when a source that is copied does; the others are read anew by each query.
+    """
+    if source is None or not source.startswith("sqlite:"):
+        return ()
+    path = source.removeprefix("sqlite:").partition("#")[0]
+    found = [p.stat() for p in (Path(path), Path(f"{path}-wal")) if p.exists()]
+    return tuple(number for stat in found for number in (stat.st_mtime_ns, stat.st_size))
 
 
 def _message(exc: BaseException) -> str:

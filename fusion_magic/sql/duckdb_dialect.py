@@ -237,8 +237,26 @@ _REASONS = {
     "TRY": "DuckDB's TRY catches other errors; use try_cast or CASE",
     "TYPEOF": "DuckDB's types have other names",
 }
+# Statements that are run; COPY, ATTACH, PRAGMA, SET and the like reach files and settings.
+_STATEMENTS = (
+    exp.Query,
+    exp.Values,
+    exp.Create,
+    exp.Insert,
+    exp.Update,
+    exp.Delete,
+    exp.Merge,
+    exp.Drop,
+    exp.Alter,
+    exp.TruncateTable,
+)
+_FILE_NAME = re.compile(
+    r"[/\\*?\[]|\.(csv|tsv|txt|parquet|pq|json|jsonl|ndjson|geojson|xlsx|db|duckdb|avro|shp|gpkg|vortex)"
+    r"(\.\w+)?$",
+    re.IGNORECASE,
+)
 _LITERAL_TYPES = frozenset({"IPADDRESS", "CHAR", "JSON"})
-_ELSEWHERE = "Run it on Trino (engine.url), or write it in another way."
+ELSEWHERE = "Run it on Trino (engine.url), or write it in another way."
 _WHOLE = (
     exp.DataType.Type.TINYINT,
     exp.DataType.Type.SMALLINT,
@@ -251,12 +269,18 @@ _NAMED = (exp.Column, exp.Alias, exp.Star, exp.Dot)
 
 
 @lru_cache(maxsize=256)
-def to_duckdb(sql: str, columns: frozenset[tuple[str, Kind]] = frozenset()) -> str:
+def to_duckdb(
+    sql: str,
+    columns: frozenset[tuple[str, Kind]] = frozenset(),
+    tables: frozenset[tuple[str, ...]] = frozenset(),
+) -> str:
     """
     One statement of Trino's SQL, with Trino names, in DuckDB's words.
 
     Args:
         columns: Names, in lower case, of the tables' columns, with their kinds (see ``kinds``).
+
+        tables: The Trino names, in lower case, that stand for tables even where they look like files.
 
     Raises:
         InvalidSql: sqlglot cannot read it.
@@ -269,6 +293,7 @@ def to_duckdb(sql: str, columns: frozenset[tuple[str, Kind]] = frozenset()) -> s
         except (SqlglotError, RecursionError) as exc:
             raise InvalidSql(f"This cannot be read as SQL: {_first_line(exc)}.") from exc
         _refuse(tree)
+        _refuse_files(tree, tables)
         _refuse_functions(sql, tree)
         kinds = Kinds(tree, columns)
         tree = _with_values(tree)
@@ -320,11 +345,25 @@ def _first_line(exc: BaseException) -> str:
 
 def _refused(what: str, reason: str, span: Span | None = None) -> UnsupportedSql:
     return UnsupportedSql(
-        f"DuckDB cannot run {what} as Trino does: {reason}.", hint=_ELSEWHERE, span=span
+        f"DuckDB cannot run {what} as Trino does: {reason}.", hint=ELSEWHERE, span=span
     )
 
 
+def _refuse_files(tree: exp.Expr, tables: frozenset[tuple[str, ...]]) -> None:
+    """
+    DuckDB reads a file where a table is missing whose name, its parts joined by dots, is a file's.
+    """
+    for table in tree.find_all(exp.Table):
+        parts = tuple(part.name for part in table.parts)
+        is_text = isinstance(table.this, exp.Literal)
+        is_known = tuple(part.lower() for part in parts) in tables
+        if is_text or (not is_known and _FILE_NAME.search(".".join(parts))):
+            raise _refused("a file's name in FROM", "there it would read the file")
+
+
 def _refuse(tree: exp.Expr) -> None:
+    if not isinstance(tree, _STATEMENTS):
+        raise _refused("this statement", "DuckDB has no such statement")
     for node in tree.walk():
         refused = _REFUSED.get(type(node))
         if refused is not None:
@@ -334,7 +373,7 @@ def _refuse(tree: exp.Expr) -> None:
         if isinstance(node, exp.Join) and node.args.get("method") == "NATURAL":
             raise UnsupportedSql("Trino has no NATURAL JOIN.", hint="Name the columns with USING.")
         if isinstance(node, exp.Table) and isinstance(node.this, exp.Func):
-            raise UnsupportedSql("DuckDB has none of Trino's table functions.", hint=_ELSEWHERE)
+            raise UnsupportedSql("DuckDB has none of Trino's table functions.", hint=ELSEWHERE)
         if isinstance(node, exp.Unnest) and len(node.expressions) > 1:
             raise _refused("UNNEST of several arrays", "DuckDB takes one")
         if (
@@ -368,7 +407,7 @@ def _refuse_functions(sql: str, tree: exp.Expr) -> None:
             raise _refused(word.lower(), _REASONS[word], span)
         raise UnsupportedSql(
             f"DuckDB has no function {word.lower()} with Trino's meaning.",
-            hint=_ELSEWHERE,
+            hint=ELSEWHERE,
             span=span,
         )
 

@@ -1,0 +1,71 @@
+"""
+What every engine does, the same on DuckDB and on real Trino.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from fusion_magic.engines import Engine, EngineQuery
+from fusion_magic.engines.duckdb import DuckDBEngine
+from fusion_magic.errors import QueryFailed
+from tests.both_engines import answer
+
+
+@pytest.fixture(params=["duckdb", pytest.param("trino", marks=pytest.mark.trino)])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    if request.param == "duckdb":
+        made: Engine = DuckDBEngine("duckdb://")
+    else:
+        from fusion_magic.engines.trino import TrinoEngine
+        from fusion_magic.engines.trino.client import TrinoSettings
+
+        url = request.getfixturevalue("trino_url")
+        made = TrinoEngine(TrinoSettings(base_url=url, user="test"))
+    yield made
+    made.close()
+
+
+def query(sql: str) -> EngineQuery:
+    return EngineQuery(sql, str(uuid4()))
+
+
+def test_rows_have_names_and_types(engine: Engine) -> None:
+    found = answer(engine, "SELECT 1 AS a, 'x' AS b, 2")
+
+    assert found.names == ("a", "b", "_col2")
+    assert found.types[:1] == ("integer",)
+    assert found.rows == [(1, "x", 2)]
+
+
+def test_column_names_may_repeat(engine: Engine) -> None:
+    assert answer(engine, "SELECT 1 AS a, 2 AS a").names == ("a", "a")
+
+
+def test_a_result_without_rows_has_columns(engine: Engine) -> None:
+    found = answer(engine, "SELECT x FROM (VALUES 1) t(x) WHERE x > 1")
+
+    assert (found.names, found.rows) == (("x",), [])
+
+
+def test_a_failed_query_leaves_the_engine_usable(engine: Engine) -> None:
+    with pytest.raises(QueryFailed):
+        answer(engine, "SELECT wrong FROM (VALUES 1) t(x)")
+
+    assert answer(engine, "SELECT 1").rows == [(1,)]
+
+
+def test_the_end_is_told(engine: Engine) -> None:
+    execution = engine.execute(query("SELECT 1"))
+    list(execution.batches())
+    execution.cancel()
+
+    assert execution.progress().state == "FINISHED"
+    assert execution.update_type is None
+
+
+def test_a_plan_runs_nothing(engine: Engine) -> None:
+    assert engine.explain(query("SELECT 1")).text
