@@ -19,7 +19,7 @@ from fusion_magic.errors import FusionError, InvalidSettings, UnknownFqn, Unknow
 
 if TYPE_CHECKING:
     from fusion_magic.engines import Engine, Plan, Progress
-    from fusion_magic.jobs.handle import JobHandle
+    from fusion_magic.handle import JobHandle
     from fusion_magic.jobs.names import Names
     from fusion_magic.jobs.prepare import Parameters, Translation
     from fusion_magic.jobs.run import Outside
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from fusion_magic.metadata import Entity, Metadata
     from fusion_magic.results import Result
     from fusion_magic.results.storage import ResultStorage, StoredResult
+    from fusion_magic.scheduler import Scheduler
     from fusion_magic.store import ColumnEdge, Job, ModelRow, QueueRow, Store
     from fusion_magic.worker import Worker
 
@@ -173,8 +174,8 @@ class Fusion:
         Raises:
             FusionError: The statement cannot be translated, or cannot run in another process; the job is FAILED.
         """
+        from fusion_magic.handle import JobHandle
         from fusion_magic.jobs.background import new_task
-        from fusion_magic.jobs.handle import JobHandle
         from fusion_magic.jobs.submit import submit
 
         request = self._request(sql, params, name, limit, has_lineage=lineage, origin=origin)
@@ -196,7 +197,7 @@ class Fusion:
         Raises:
             UnknownJob: There is none, or there are several that start so.
         """
-        from fusion_magic.jobs.handle import JobHandle
+        from fusion_magic.handle import JobHandle
 
         return JobHandle(self, self.job(job_id).id)
 
@@ -251,6 +252,23 @@ class Fusion:
             idle_s=settings.worker_idle_s if is_embedded else None,
             is_only=is_embedded,
         )
+
+    def scheduler(self) -> Scheduler:
+        """
+        A scheduler for this store; its ``run`` delivers lineage until it is stopped.
+        """
+        from fusion_magic.delivery import Delivery
+        from fusion_magic.delivery.local import LocalDelivery
+        from fusion_magic.scheduler import Scheduler
+
+        deliveries: list[Delivery] = [LocalDelivery(self.store.outbox)]
+        if self.settings.delivery_url:
+            from fusion_magic.delivery.openlineage import OpenLineageDelivery
+
+            deliveries.append(
+                OpenLineageDelivery(self.settings.delivery_url, token=self.settings.delivery_token)
+            )
+        return Scheduler(self.store, deliveries)
 
     @cached_property
     def engine_key(self) -> str:

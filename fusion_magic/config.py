@@ -53,6 +53,8 @@ class Settings:
         worker_lease_s: Seconds after which the jobs of a worker that gives no sign of life are taken over.
         worker_attempts: How often a job is begun whose worker died.
         jobs_cancel_others: ``yes`` lets everybody cancel everybody's jobs.
+        delivery_url: Where lineage goes beside the store's own graph: ``openlineage+file:///events.jsonl``, ``openlineage+https://…``.
+        delivery_token: A bearer token for it.
         data_dir: This program's folder for what it keeps.
         profile: The profile that was chosen, empty for none.
         owner: Who runs the jobs: the user's name here.
@@ -75,6 +77,8 @@ class Settings:
     worker_lease_s: int = 30
     worker_attempts: int = 3
     jobs_cancel_others: str = "no"
+    delivery_url: str = ""
+    delivery_token: str | None = None
     data_dir: Path = Path()
     profile: str = ""
     owner: str = ""
@@ -119,7 +123,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "worker_start": ("auto", "never"),
     "jobs_cancel_others": ("yes", "no"),
 }
-SECRETS = ("engine_password", "engine_token", "metadata_token")
+SECRETS = ("engine_password", "engine_token", "metadata_token", "delivery_token")
 
 
 def load_settings(

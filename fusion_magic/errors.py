@@ -24,6 +24,8 @@ Every exception of this package, split by who can act on it.
     │   └── QueryCanceled          somebody stopped the query
     ├── JobFailed                  a background job that did not come to its end, read by who waits for it
     ├── JobTimeout                 a background job that takes longer than somebody wanted to wait
+    ├── DeliveryError              a receiver of lineage did not take it; it is tried again
+    │   └── PermanentDeliveryError it never will
     ├── ResultsUnavailable         the keeper of the place where results are stored
     ├── MetadataError              the metadata server does not answer
     └── StoreError                 the keeper of the job store
@@ -297,6 +299,18 @@ class JobFailed(FusionError):
 class JobTimeout(FusionError, TimeoutError):
     """
     A background job is still running after the time that somebody wanted to wait.
+    """
+
+
+class DeliveryError(FusionError):
+    """
+    A receiver of lineage did not take a row; the scheduler tries again.
+    """
+
+
+class PermanentDeliveryError(DeliveryError):
+    """
+    A receiver of lineage will never take a row.
     """
 
 

@@ -30,6 +30,7 @@ from fusion_magic.jobs.background import BackgroundRun
 if TYPE_CHECKING:
     from fusion_magic.config import Settings
     from fusion_magic.jobs.run import Outside
+    from fusion_magic.scheduler import Scheduler
     from fusion_magic.store import Task, Tasks, WorkerRow
 
 logger = logging.getLogger(__name__)
@@ -189,13 +190,23 @@ class Worker:
         )
 
 
-def serve(worker: Worker) -> None:
+def serve(worker: Worker, scheduler: Scheduler | None = None) -> None:
     """
-    Run *worker* as this process's only work: SIGTERM and SIGINT stop it.
+    Run *worker* as this process's work: SIGTERM and SIGINT stop it.
+
+    Args:
+        scheduler: Runs beside it, in a thread: an embedded store has no process for it.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
+    if scheduler is None:
+        worker.run()
+        return
+    thread = threading.Thread(target=scheduler.run, name="fusion-scheduler", daemon=True)
+    thread.start()
     worker.run()
+    scheduler.stop()
+    thread.join(STOP_PATIENCE_S)
 
 
 def start_beside(settings: Settings, tasks: Tasks, engine_url: str) -> None:

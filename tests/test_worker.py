@@ -79,7 +79,9 @@ def test_a_submitted_statement_runs_in_another_process(fusion: Fusion) -> None:
     assert worker_pids(fusion) not in ([], [os.getpid()])
     job = handle.job
     assert (job.row_count, job.result_name, job.attempt) == (3, "backwards", 1)
-    assert [row.from_fqn for _, row in fusion.queued(handle.id)] == [None, "a.b.c.t"]
+    assert fusion.lineage("fusion.results.backwards")[0] == ("a.b.c.t",)
+    wait_until(lambda: not fusion.queued(handle.id))
+    assert fusion.store.outbox.edges() == [("a.b.c.t", "fusion.results.backwards")]
 
 
 def test_a_handle_is_awaited_and_survives_pickling(fusion: Fusion) -> None:

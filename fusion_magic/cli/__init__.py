@@ -17,7 +17,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from fusion_magic.errors import EngineUnavailable, FusionError, MetadataError, StoreError
+from fusion_magic.errors import (
+    EngineUnavailable,
+    FusionError,
+    InvalidArgument,
+    MetadataError,
+    StoreError,
+)
 
 if TYPE_CHECKING:
     from fusion_magic.app import Fusion
@@ -102,6 +108,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--embedded", action="store_true", help="end when idle, or when another is at work here"
     )
+    command = add("scheduler", _scheduler, "deliver queued lineage until stopped")
+    command.add_argument("--profile", help="settings of [profiles.PROFILE] in fusion.toml")
+    command = add_question(
+        "queue", _queue, "list queued lineage and dead letters; retry or drop these"
+    )
+    command.add_argument("action", nargs="?", default="list", choices=("list", "retry", "drop"))
+    command.add_argument("id", nargs="?", type=int, help="of a dead letter, for retry and drop")
     add("demo", _demo, "run the quickstart notebook and print what it does")
     add("lab", _lab, "open the quickstart notebook in JupyterLab")
     return parser
@@ -248,7 +261,42 @@ def _worker(options: argparse.Namespace) -> None:
 
     _log_to_standard_error()
     with _connect(options) as fusion:
-        serve(fusion.worker(concurrency=options.concurrency, is_embedded=options.embedded))
+        worker = fusion.worker(concurrency=options.concurrency, is_embedded=options.embedded)
+        serve(worker, fusion.scheduler() if options.embedded else None)
+
+
+def _scheduler(options: argparse.Namespace) -> None:
+    import signal
+
+    _log_to_standard_error()
+    with _connect(options) as fusion:
+        scheduler = fusion.scheduler()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: scheduler.stop())
+        scheduler.run()
+
+
+def _queue(options: argparse.Namespace) -> None:
+    with _connect(options) as fusion:
+        outbox = fusion.store.outbox
+        if options.action != "list":
+            change = outbox.revive if options.action == "retry" else outbox.drop
+            if options.id is None or not change(options.id):
+                raise InvalidArgument(
+                    f"There is no dead letter {options.id}.", hint="`fusion queue` lists them."
+                )
+        pending = [("pending", number, row, "") for number, row in fusion.queued()]
+        dead = [("dead", letter.id, letter.row, letter.error) for letter in outbox.dead()]
+    data = [
+        {"state": state, "id": number, **asdict(row), "error": error}
+        for state, number, row, error in (*pending, *dead)
+    ]
+    columns = ("State", "Id", "Command", "From", "To", "Error")
+    rows = [
+        (d["state"], d["id"], d["command"], d["from_fqn"], d["model_name_fqn"], d["error"])
+        for d in data
+    ]
+    _print(options, data, columns, rows, "row")
 
 
 def _log_to_standard_error() -> None:

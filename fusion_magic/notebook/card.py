@@ -15,7 +15,7 @@ from html import escape
 from typing import Any
 
 from fusion_magic.errors import FusionError
-from fusion_magic.jobs.handle import JobHandle, info_url_of, progress_of
+from fusion_magic.handle import JobHandle, info_url_of, progress_of
 from fusion_magic.notebook.progress import describe
 from fusion_magic.store import Job, JobStatus
 

@@ -338,6 +338,18 @@ class Outbox(Protocol):
         """
         ...
 
+    def keep_edge(self, message: Message) -> None:
+        """
+        Put the row's edge into the lineage graph, once however often it is called.
+        """
+        ...
+
+    def edges(self) -> Sequence[tuple[str, str]]:
+        """
+        The edges of the lineage graph: source and target.
+        """
+        ...
+
     def dead(self) -> Sequence[DeadLetter]:
         """
         The dead letters, oldest first.

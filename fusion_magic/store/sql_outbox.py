@@ -14,7 +14,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from fusion_magic.store import ColumnEdge, DeadLetter, Message, QueueRow
-from fusion_magic.store.tables import column_lineage, dead_letter, model_queue, queue_delivery
+from fusion_magic.store.tables import (
+    column_lineage,
+    dead_letter,
+    graph_edge,
+    model_queue,
+    queue_delivery,
+)
 
 
 class SqlOutbox:
@@ -84,6 +90,25 @@ class SqlOutbox:
                     "died": self._clock(),
                 },
             )
+
+    def keep_edge(self, message: Message) -> None:
+        """See ``Outbox.keep_edge``."""
+        with self._writing() as connection:
+            insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+            connection.execute(
+                insert(graph_edge)
+                .values(
+                    source_fqn=message.row.from_fqn,
+                    target_fqn=message.row.model_name_fqn,
+                    job_id=message.job_id,
+                )
+                .on_conflict_do_nothing()
+            )
+
+    def edges(self) -> Sequence[tuple[str, str]]:
+        """See ``Outbox.edges``."""
+        query = sa.select(graph_edge).order_by(graph_edge.c.source_fqn, graph_edge.c.target_fqn)
+        return [(row.source_fqn, row.target_fqn) for row in self._read(query)]
 
     def dead(self) -> Sequence[DeadLetter]:
         """See ``Outbox.dead``."""

@@ -181,6 +181,13 @@ dead_letter = sa.Table(
     sa.Column("error", sa.Text, nullable=False),
     sa.Column("died", UtcTime, nullable=False),
 )
+graph_edge = sa.Table(
+    "graph_edge",
+    metadata,
+    sa.Column("source_fqn", sa.Text, primary_key=True),
+    sa.Column("target_fqn", sa.Text, primary_key=True),
+    sa.Column("job_id", UuidText, sa.ForeignKey("job.id"), nullable=False),
+)
 lineage_edge = sa.Table(
     "lineage_edge",
     metadata,

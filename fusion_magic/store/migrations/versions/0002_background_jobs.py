@@ -58,6 +58,12 @@ def upgrade() -> None:
         sa.Column("error", sa.Text, nullable=False),
         sa.Column("died", UtcTime, nullable=False),
     )
+    op.create_table(
+        "graph_edge",
+        sa.Column("source_fqn", sa.Text, primary_key=True),
+        sa.Column("target_fqn", sa.Text, primary_key=True),
+        sa.Column("job_id", UuidText, sa.ForeignKey("job.id"), nullable=False),
+    )
 
 
 def _make_job_task() -> None:

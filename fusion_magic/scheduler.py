@@ -1,0 +1,122 @@
+"""
+The scheduler: drains the outbox, each row to every receiver.
+
+At least once: a row leaves the table when all have taken it. Between two attempts at a row it waits longer each time; a row
+that is wrong, or was tried too often, becomes a dead letter. Rows of other targets never wait for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Sequence
+from uuid import uuid4
+
+from fusion_magic.delivery import Delivery
+from fusion_magic.errors import FusionError, PermanentDeliveryError, StoreError
+from fusion_magic.store import Job, Message, Store
+
+logger = logging.getLogger(__name__)
+
+BATCH = 50
+LEASE_S = 60.0
+IDLE_POLL_S = 1.0
+ATTEMPTS = 12
+FIRST_DELAY_S = 1.0
+LONGEST_DELAY_S = 600.0
+
+
+def delay_s(attempt: int, jitter: float) -> float:
+    """
+    Seconds to wait after *attempt* failed.
+
+    Args:
+        attempt: The attempt that just failed, counted from 1.
+
+        jitter: A uniform random number in [0, 1).
+
+    Source:
+        M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015 ("Full Jitter").
+
+    >>> delay_s(1, 0.5), delay_s(3, 0.5), delay_s(40, 0.5)
+    (0.5, 2.0, 300.0)
+    """
+    most: float = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** min(attempt - 1, 30))
+    return most * jitter
+
+
+class Scheduler:
+    """
+    One scheduler. Several may run at once: a row is delivered by one of them at a time.
+    """
+
+    def __init__(self, store: Store, deliveries: Sequence[Delivery]) -> None:
+        self.id = f"scheduler-{uuid4().hex[:12]}"
+        self._store = store
+        self._deliveries = deliveries
+        self._is_stopping = threading.Event()
+
+    def stop(self) -> None:
+        """
+        Let it end after the row that it is at.
+        """
+        self._is_stopping.set()
+
+    def run(self) -> None:
+        """
+        Deliver until stopped.
+        """
+        while not self._is_stopping.is_set():
+            try:
+                delivered = self.deliver_due()
+            except StoreError:
+                logger.warning("the job store is away", extra={"action": "deliver"})
+                delivered = 0
+            if not delivered:
+                self._is_stopping.wait(IDLE_POLL_S)
+        for delivery in self._deliveries:
+            delivery.close()
+
+    def deliver_due(self) -> int:
+        """
+        Deliver what is due now; the number of rows that were tried.
+        """
+        messages = self._store.outbox.claim(self.id, lease_s=LEASE_S, limit=BATCH)
+        for message in messages:
+            if self._is_stopping.is_set():
+                break
+            self._deliver(message)
+        return len(messages)
+
+    def _deliver(self, message: Message) -> None:
+        outbox = self._store.outbox
+        try:
+            job = self._job_of(message)
+            for delivery in self._deliveries:
+                delivery.deliver(message, job)
+        except StoreError:
+            raise
+        except PermanentDeliveryError as error:
+            outbox.bury(message, error=error.message)
+        except FusionError as error:
+            self._put_off(message, error.message)
+        except Exception as error:
+            # One broken row must not stop the others.
+            logger.exception("delivery failed", extra={"action": "deliver", "row": message.id})
+            self._put_off(message, f"An error inside fusion-magic: {type(error).__name__}.")
+        else:
+            outbox.delivered(message)
+
+    def _job_of(self, message: Message) -> Job:
+        job = self._store.find(message.job_id)
+        if job is None:
+            raise PermanentDeliveryError("Its job is gone.")
+        return job
+
+    def _put_off(self, message: Message, error: str) -> None:
+        if message.attempt >= ATTEMPTS:
+            self._store.outbox.bury(message, error=error)
+            return
+        wait_s = delay_s(message.attempt, random.random())  # noqa: S311 - a pause
+        self._store.outbox.retry(message, error=error, delay_s=wait_s)

@@ -1,0 +1,223 @@
+"""
+The scheduler: every row delivered, in order for its target, whatever breaks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from fusion_magic import Fusion, connect
+from fusion_magic.delivery.openlineage import OpenLineageDelivery
+from fusion_magic.errors import DeliveryError, InvalidSettings, PermanentDeliveryError
+from fusion_magic.scheduler import ATTEMPTS, Scheduler
+from fusion_magic.store import Job, Message
+
+KILLS = int(os.environ.get("FUSION_TEST_KILLS", "20"))
+
+
+@pytest.fixture
+def fusion(tmp_path: Path) -> Iterator[Fusion]:
+    (tmp_path / "t.csv").write_text("id,x\n1,a\n")
+    catalog = tmp_path / "catalog.yaml"
+    models = "".join(f"  a.b.c.t{n}: {{source: t.csv}}\n" for n in range(5))
+    catalog.write_text(f"version: 1\nmodels:\n{models}")
+    with connect(
+        metadata_url=str(catalog), data_dir=str(tmp_path / "data"), worker_start="never"
+    ) as opened:
+        yield opened
+
+
+class Receiver:
+    """
+    Takes what it is told, after as many errors as it was given.
+    """
+
+    name = "receiver"
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.taken: list[Message] = []
+
+    def deliver(self, message: Message, job: Job) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
+        self.taken.append(message)
+
+    def close(self) -> None:
+        return None
+
+
+def test_queued_lineage_is_delivered_and_kept_once(fusion: Fusion) -> None:
+    for _ in range(2):
+        fusion.run("SELECT id FROM a.b.c.t0", origin="n.ipynb")
+    scheduler = fusion.scheduler()
+
+    while fusion.queued():
+        scheduler.deliver_due()
+
+    assert fusion.store.outbox.edges() == [("a.b.c.t0", 'fusion.notebooks."n.ipynb"')]
+
+
+def test_a_row_that_fails_is_tried_again_and_then_kept_aside(fusion: Fusion) -> None:
+    fusion.run("CREATE TABLE a.b.c.new AS SELECT 1 AS x")
+    receiver = Receiver(*[DeliveryError("away")] * ATTEMPTS)
+    scheduler = Scheduler(fusion.store, [receiver])
+
+    for _ in range(ATTEMPTS):
+        [message] = _claim_now(fusion)
+        scheduler._deliver(message)
+
+    [letter] = fusion.store.outbox.dead()
+    assert (letter.error, letter.attempts) == ("away", ATTEMPTS)
+    assert fusion.store.outbox.revive(letter.id)
+    scheduler.deliver_due()
+    assert [m.row.model_name_fqn for m in receiver.taken] == ["a.b.c.new"]
+
+
+def _claim_now(fusion: Fusion) -> Any:
+    """
+    As if the row were due.
+    """
+    import sqlalchemy as sa
+
+    with fusion.store._engine.begin() as connection:  # type: ignore[attr-defined]
+        connection.execute(sa.text("UPDATE queue_delivery SET due = '2000-01-01 00:00:00.000000'"))
+    return fusion.store.outbox.claim("s", lease_s=60, limit=10)
+
+
+@pytest.mark.parametrize("error", [PermanentDeliveryError("no such table"), ValueError("a bug")])
+def test_one_broken_row_holds_up_no_other(fusion: Fusion, error: Exception) -> None:
+    fusion.run("CREATE TABLE a.b.c.new AS SELECT 1 AS x")
+    fusion.run("CREATE TABLE a.b.c.other AS SELECT 1 AS x")
+    receiver = Receiver(error)
+
+    Scheduler(fusion.store, [receiver]).deliver_due()
+
+    assert [m.row.model_name_fqn for m in receiver.taken] == ["a.b.c.other"]
+
+
+def test_openlineage_events_name_tables_columns_and_the_statement(
+    fusion: Fusion, tmp_path: Path
+) -> None:
+    result = fusion.run("SELECT id AS key FROM a.b.c.t0", origin="n.ipynb")
+    path = tmp_path / "events.jsonl"
+    delivery = OpenLineageDelivery(f"openlineage+file://{path}")
+    scheduler = Scheduler(fusion.store, [delivery])
+    while fusion.queued():
+        scheduler.deliver_due()
+    delivery.close()
+
+    [event] = [json.loads(line) for line in path.read_text().splitlines() if line]
+    assert event["eventType"] == "COMPLETE"
+    assert event["run"]["runId"] == result.job_id
+    assert event["job"]["facets"]["sql"]["query"] == "SELECT id AS key FROM a.c.t0 AS t0".replace(
+        " AS t0", ""
+    )
+    assert [(d["namespace"], d["name"]) for d in event["inputs"]] == [("a", "b.c.t0")]
+    [output] = event["outputs"]
+    assert (output["namespace"], output["name"]) == ("fusion", 'notebooks."n.ipynb"')
+    fields = output["facets"]["columnLineage"]["fields"]["key"]["inputFields"]
+    assert [(f["namespace"], f["name"], f["field"]) for f in fields] == [("a", "b.c.t0", "id")]
+
+
+def test_openlineage_events_go_over_http_with_the_token(fusion: Fusion) -> None:
+    seen: list[tuple[str, str | None, Any]] = []
+    statuses = [503, 201]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            seen.append((self.path, self.headers.get("Authorization"), json.loads(body)))
+            self.send_response(201 if len(seen) > 1 else statuses[1])
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            return None
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    url = f"openlineage+http://127.0.0.1:{server.server_address[1]}"
+    fusion.run("SELECT id FROM a.b.c.t0")
+    delivery = OpenLineageDelivery(url, token="secret")
+    scheduler = Scheduler(fusion.store, [delivery])
+    while fusion.queued():
+        scheduler.deliver_due()
+    delivery.close()
+    server.shutdown()
+    server.server_close()
+
+    [(path, authorization, event)] = seen
+    assert (path, authorization) == ("/api/v1/lineage", "Bearer secret")
+    assert event["outputs"][0]["namespace"] == "fusion"
+
+
+def test_an_unknown_receiver_is_refused() -> None:
+    with pytest.raises(InvalidSettings, match="ftp"):
+        OpenLineageDelivery("ftp://host")
+
+
+@pytest.mark.timeout(120 + 10 * KILLS)
+def test_nothing_is_lost_or_doubled_when_schedulers_are_killed(
+    fusion: Fusion, tmp_path: Path
+) -> None:
+    """
+    Two at once, each killed (-9) at random moments.
+    """
+    chance = random.Random(7)
+    events = tmp_path / "events.jsonl"
+    environment = {
+        **fusion.settings.environment(os.environ),
+        "FUSION_DELIVERY_URL": f"openlineage+file://{events}",
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+    }
+
+    def start() -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "fusion_magic.cli", "scheduler"]
+        return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+
+    running = [start(), start()]
+    for number in range(KILLS):
+        for origin in range(5):
+            fusion.run(f"SELECT id FROM a.b.c.t{number % 5}", origin=f"n{origin}.ipynb")
+        time.sleep(chance.uniform(0.1, 1.2))
+        place = chance.randrange(2)
+        running[place].kill()
+        running[place].wait()
+        running[place] = start()
+    import sqlalchemy as sa
+
+    deadline = time.monotonic() + 100
+    while fusion.queued():
+        assert time.monotonic() < deadline
+        with fusion.store._engine.begin() as connection:  # type: ignore[attr-defined]
+            # What a killed one had claimed would be due after a minute.
+            connection.execute(
+                sa.text("UPDATE queue_delivery SET due = '2000-01-01 00:00:00.000000'")
+            )
+        time.sleep(1)
+    for process in running:
+        process.terminate()
+        # One that had only just been started has no handler yet.
+        assert process.wait(30) in (0, -signal.SIGTERM)
+
+    wanted = {(f"a.b.c.t{n}", f'fusion.notebooks."n{o}.ipynb"') for n in range(5) for o in range(5)}
+    assert fusion.store.outbox.dead() == []
+    assert set(fusion.store.outbox.edges()) == wanted
+    assert len(fusion.store.outbox.edges()) == len(wanted)
+    told = [json.loads(line) for line in events.read_text().splitlines() if line]
+    assert {event["run"]["runId"] for event in told} == {
+        str(job.id) for job in fusion.jobs(limit=9999)
+    }
