@@ -373,7 +373,13 @@ def _jobs(options: argparse.Namespace) -> None:
     with _connect(options) as fusion:
         jobs = fusion.jobs(status=options.status, limit=options.limit)
     rows = [
-        (str(j.id)[:8], j.status.value, j.row_count, " ".join(j.user_query.split())) for j in jobs
+        (
+            str(job.id)[:8],
+            job.status.value,
+            job.row_count if job.row_count is not None else job.rows_changed,
+            " ".join(job.user_query.split()),
+        )
+        for job in jobs
     ]
     _print(options, [asdict(job) for job in jobs], ("Job", "Status", "Rows", "Query"), rows, "job")
 

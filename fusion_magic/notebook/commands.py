@@ -22,7 +22,7 @@ def _jobs(fusion: Fusion, rest: str) -> Table:
             str(job.id)[:8],
             job.status.value,
             job.created.strftime("%Y-%m-%d %H:%M:%S"),
-            job.row_count,
+            job.row_count if job.row_count is not None else job.rows_changed,
             _one_line(job.user_query),
         )
         for job in jobs
