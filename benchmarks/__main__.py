@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-from benchmarks import load_ext, select_one, tpch
+from benchmarks import fetch_trino, load_ext, select_one, tpch
 from benchmarks.timing import machine
 
 print(machine())
 load_ext.main()
 select_one.main()
 tpch.main()
+fetch_trino.main()
