@@ -24,6 +24,7 @@ PLAIN = "Background job"
 _STYLE = """<style>
 .fusion-card{border:1px solid var(--jp-border-color1,#8888);border-radius:4px;padding:.5em .75em;max-width:60em;
 font-family:var(--jp-ui-font-family,sans-serif);font-size:var(--jp-ui-font-size1,13px);color:var(--jp-ui-font-color1,inherit)}
+.fusion-card>div{margin:.15em 0}
 .fusion-card progress{width:100%;max-width:30em;display:block;margin:.4em 0}
 .fusion-card code{background:var(--jp-layout-color2,#8882);border-radius:3px;padding:0 .3em;margin-right:.4em}
 .fusion-card .fusion-error{color:var(--jp-error-color1,#c00);white-space:pre-wrap}
@@ -49,7 +50,9 @@ def card_html(job: Job, models: tuple[str, ...]) -> str:
     url = info_url_of(job)
     if url is not None and url.startswith(("http://", "https://")):
         lines.append(f'<a href="{escape(url)}" target="_blank" rel="noopener">Engine\'s page</a>')
-    return f'{_STYLE}<div class="fusion-card">{"<br>".join(lines)}</div>'
+    return (
+        f'{_STYLE}<div class="fusion-card">{"".join(f"<div>{line}</div>" for line in lines)}</div>'
+    )
 
 
 def _state(job: Job) -> str:

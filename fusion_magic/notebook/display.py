@@ -22,9 +22,9 @@ _STYLE = """<style>
 .fusion-table{overflow-x:auto;max-width:100%}
 .fusion-table table{border-collapse:collapse;color:var(--jp-ui-font-color1,inherit);font-size:13px;margin:0}
 .fusion-table caption{caption-side:bottom;text-align:left;padding:4px 0;color:var(--jp-ui-font-color1,inherit)}
-.fusion-table th,.fusion-table td{padding:3px 10px;border-bottom:1px solid var(--jp-border-color2,#ccc);text-align:left;white-space:pre;unicode-bidi:isolate}
+.fusion-table table th,.fusion-table table td{padding:3px 10px;border-bottom:1px solid var(--jp-border-color2,#ccc);text-align:left!important;white-space:pre;max-width:60em;overflow:hidden;text-overflow:ellipsis;unicode-bidi:isolate}
 .fusion-table th small{display:block;font-weight:normal;color:var(--jp-ui-font-color2,inherit)}
-.fusion-table .n{text-align:right}
+.fusion-table table .n{text-align:right!important}
 .fusion-table .null{font-style:italic;color:var(--jp-ui-font-color2,inherit)}
 </style>"""
 
