@@ -10,6 +10,7 @@ Beside an SQLite store a worker is started by itself and ends itself when it has
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import signal
@@ -258,7 +259,17 @@ def _spawn(arguments: list[str], settings: Settings) -> None:
             env=settings.environment(os.environ),
             start_new_session=True,
         )
+    if not _children:
+        atexit.register(_let_go)
     _children.append(child)
+
+
+def _let_go() -> None:
+    """
+    Workers outlive this process: that they still run is no mistake of which Python should warn.
+    """
+    for child in _children:
+        child.returncode = child.returncode or 0
 
 
 def _cancel(run: BackgroundRun) -> None:

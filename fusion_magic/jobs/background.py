@@ -18,7 +18,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from fusion_magic.engines import Engine, EngineQuery, Execution
@@ -103,7 +103,7 @@ class BackgroundRun:
     _run: Run | None = None
     _is_handed_over: bool = False
     _is_cancelled: bool = False
-    _seen: dict[str, Any] = field(default_factory=dict)
+    _has_read: bool = False
 
     def work(self) -> None:
         """
@@ -195,6 +195,7 @@ class BackgroundRun:
         return self._again(query)
 
     def _begin(self, query: EngineQuery) -> Execution:
+        self._has_read = False
         if not hasattr(self.outside.engine, "resume"):
             self._checkpoint(None, BEGUN, False)
         return self._watched(self.outside.engine.execute(query))
@@ -233,16 +234,19 @@ class BackgroundRun:
         )
 
     def _checkpoint(self, query_id: str | None, next_uri: str, has_rows: bool) -> None:
+        if self._has_read:
+            # Rows that have come are lost with this process, so that no later place is one to go on from.
+            return
         if self._is_handed_over and not has_rows:
             self._give_back(0.0)
             raise LeaseLost("Handed over to another worker.")
-        place = READ if has_rows else next_uri
-        if self._seen.get("place") == READ == place:
-            return
+        self._has_read = has_rows
         _Patient(self.outside.store).tasks.checkpoint(
-            self.task.job_id, attempt=self.task.attempt, query_id=query_id, next_uri=place
+            self.task.job_id,
+            attempt=self.task.attempt,
+            query_id=query_id,
+            next_uri=READ if has_rows else next_uri,
         )
-        self._seen["place"] = place
 
 
 class _Taken:

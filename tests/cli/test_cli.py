@@ -188,7 +188,7 @@ def test_a_reader_who_leaves_ends_it_quietly() -> None:
     """
     reading, writing = os.pipe()
     os.close(reading)
-    sql = "SELECT repeat('x', 1000) FROM UNNEST(sequence(1, 1000)) AS t(n)"
+    sql = "SELECT rpad('x', 1000, 'x') FROM UNNEST(sequence(1, 1000)) AS t(n)"
     done = subprocess.run(
         [sys.executable, "-m", "fusion_magic.cli", "run", "--json", sql],
         stdout=writing,
