@@ -176,6 +176,20 @@ def test_tables_in_this_process_memory_are_refused_by_name(fusion: Fusion) -> No
         fusion.submit("USE a.b.c")
 
 
+def test_a_kernel_and_its_worker_take_turns_on_one_duckdb_file(tmp_path: Path) -> None:
+    """
+    DuckDB lets one process at a time open a file.
+    """
+    url = f"duckdb:///{tmp_path / 'shared.duckdb'}"
+    with connect(engine_url=url, data_dir=str(tmp_path / "data"), worker_idle_s=2) as fusion:
+        fusion.run("CREATE TABLE shared.main.t AS SELECT 1 AS x")
+        for number in (2, 3):
+            done = fusion.submit(f"INSERT INTO shared.main.t SELECT {number}").result(WAIT_S)
+            assert (done.update_type, done.rows_changed) == ("INSERT", 1)
+            assert fusion.run("SELECT count(*) FROM shared.main.t").rows() == [(number,)]
+        stop_workers(fusion)
+
+
 def test_a_job_outlives_the_worker_that_ran_it(fusion: Fusion) -> None:
     handle = fusion.submit(
         "SELECT count(*) AS n FROM a.b.c.t, UNNEST(sequence(1, 5000000)) AS s(v) WHERE v % 7 = id"

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS = 100_000
+LOCK_PATIENCE_S = 5.0  # with another process that has the file
+LOCK_POLL_S = 0.05
 _INTERNAL = frozenset({"system", "temp"})
 _READERS = {
     ".parquet": "read_parquet",
@@ -91,6 +93,8 @@ class DuckDBEngine:
         self._lock = threading.RLock()
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._free: list[duckdb.DuckDBPyConnection] = []
+        self._running = 0
+        self._has_made_in_memory = False
         self._views: dict[tuple[str, ...], object] = {}
         self._columns: dict[tuple[str, ...], Mapping[str, str]] = {}
 
@@ -126,6 +130,7 @@ class DuckDBEngine:
             sql = shown or to_duckdb(query.sql, self._kinds(query), _tables(query))
             self._make_schemas(cursor, query)
             own = self._free.pop() if self._free else _prepared(cursor.cursor())
+            self._running += 1
         return DuckDBExecution(own, sql, query.sql, release=self._release)
 
     def explain(self, query: EngineQuery) -> Plan:
@@ -152,6 +157,16 @@ class DuckDBEngine:
             found[entity.fqn] = {row[0]: trino_type(row[1]) for row in rows}
         return found
 
+    def let_go(self) -> None:
+        """
+        Close the file while nothing runs, so that another process has its turn; the next statement opens it again.
+
+        Stays open where tables were made in memory beside it, since they would be lost.
+        """
+        with self._lock:
+            if not (self.is_in_memory or self._running or self._has_made_in_memory):
+                self.close()
+
     def close(self) -> None:
         """See ``Engine.close``."""
         with self._lock:
@@ -169,21 +184,28 @@ class DuckDBEngine:
         """
         with self._lock:
             if self._connection is None:
-                try:
-                    connection = duckdb.connect(self._path)
-                except duckdb.Error as exc:
+                self._connection = _prepared(self._open())
+            return self._connection
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        deadline = time.monotonic() + LOCK_PATIENCE_S
+        while True:
+            try:
+                return duckdb.connect(self._path)
+            except duckdb.Error as exc:
+                if "lock" not in str(exc).lower() or time.monotonic() > deadline:
                     raise EngineUnavailable(
                         f"The DuckDB file {self._path} cannot be opened: {_message(exc)}",
-                        hint="Another program may have it open: DuckDB has one writer a file.",
+                        hint="Another program, or a background job, may have it open: DuckDB has one writer a file.",
                     ) from exc
-                self._connection = _prepared(connection)
-            return self._connection
+            time.sleep(LOCK_POLL_S)
 
     def _release(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """
         Keep a statement's cursor for the next one: preparing one takes longer than a small query.
         """
         with self._lock:
+            self._running -= 1
             if self._connection is not None:
                 self._free.append(cursor)
 
@@ -221,6 +243,7 @@ class DuckDBEngine:
         for parts in query.targets:
             if parts not in query.entities or query.entities[parts].source is None:
                 self._make_schema(cursor, parts)
+                self._has_made_in_memory |= parts[0] != self.default_schema[0]
 
     def _make_schema(self, cursor: duckdb.DuckDBPyConnection, parts: tuple[str, ...]) -> None:
         if parts[0].lower() in _INTERNAL:

@@ -76,14 +76,17 @@ def _require_shared(translation: Translation, engine: Engine) -> None:
     """
     if translation.prefix is not None:
         raise UnsupportedSql("USE is for this notebook; it cannot run in the background.")
-    if not getattr(engine, "is_in_memory", False):
+    if not hasattr(engine, "is_in_memory"):
         return
     for reference, resolved in zip(translation.references, translation.resolved, strict=True):
-        if resolved.entity is None or resolved.entity.source is None:
+        has_source = resolved.entity is not None and resolved.entity.source is not None
+        is_in_file = not engine.is_in_memory and resolved.trino_parts[0] == engine.default_schema[0]
+        if not (has_source or is_in_file):
             raise UnsupportedSql(
                 f"{'.'.join(reference.parts)} is a table in this process's memory, where no worker can "
                 f"{'read' if reference.role == 'source' else 'leave'} it.",
-                hint="Set engine.url to a file (duckdb:///analysis.duckdb), or run the cell without --async.",
+                hint="Keep it in a DuckDB file (engine.url = duckdb:///analysis.duckdb, table analysis.main.name), "
+                "or run the statement without --async.",
                 span=reference.span,
             )
 
