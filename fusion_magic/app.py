@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from fusion_magic.config import Settings, load_settings, without_secret
-from fusion_magic.errors import FusionError, InvalidSettings, UnknownFqn, UnknownJob
+from fusion_magic.errors import (
+    FusionError,
+    InvalidSettings,
+    StoreError,
+    UnknownFqn,
+    UnknownJob,
+)
 
 if TYPE_CHECKING:
     from fusion_magic.engines import Engine, Plan, Progress
@@ -460,6 +466,8 @@ class Fusion:
                     f"{without_secret(self.settings.engine_url)}, "
                     f"{len(self.engine.catalogs())} catalogs"
                 ),
+                "results": lambda: without_secret(self.storage.check()),
+                "workers": self._workers_text,
             }
         )
 
@@ -477,6 +485,26 @@ class Fusion:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _workers_text(self) -> str:
+        """
+        How many workers serve this engine.
+
+        Raises:
+            StoreError: Jobs wait and nobody takes them.
+        """
+        from fusion_magic.worker import is_alive
+
+        rows = [row for row in self.store.tasks.workers() if is_alive(row)]
+        mine = [row for row in rows if row.engine_url == self.engine_key]
+        starts = self.settings.worker_start == "auto" and self.settings.store_url.startswith(
+            "sqlite"
+        )
+        if not mine and not starts and self.store.tasks.is_any_open(engine_url=self.engine_key):
+            raise StoreError(
+                "Jobs wait, and no worker is at work.", hint="Start one: fusion worker"
+            )
+        return f"{len(mine)} at work" + (", one is started when a job needs it" if starts else "")
 
     def _request(
         self,

@@ -121,7 +121,7 @@ class FusionMagics(Magics):
     def _run(self, fusion: Any, arguments: Arguments, cell: str) -> Any:
         from fusion_magic.notebook.progress import ProgressLine
 
-        progress = ProgressLine(self.shell)
+        progress = ProgressLine(self.shell, after_s=self.progress_after_s)
         result = None
         warnings: tuple[str, ...] = ()
         try:
@@ -276,6 +276,7 @@ class _short_errors:  # noqa: N801 - used as a statement
     def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
         if isinstance(error, FusionError):
             lines = [f"{type(error).__name__}: {error}"]
+            # IPython asks an exception itself for the lines to show.
             error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
         return False
 

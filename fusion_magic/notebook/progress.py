@@ -11,8 +11,6 @@ from typing import Any
 
 from fusion_magic.engines import Progress
 
-SHOW_AFTER_S = 0.3
-
 
 class ProgressLine:
     """
@@ -21,7 +19,8 @@ class ProgressLine:
     ``FUSION_PROGRESS=none`` turns it off, for runs without a person such as papermill's.
     """
 
-    def __init__(self, shell: Any) -> None:
+    def __init__(self, shell: Any, *, after_s: float = 0.3) -> None:
+        self._after_s = after_s
         self._started = time.monotonic()
         self._is_notebook = hasattr(shell, "kernel")
         self._is_off = os.environ.get("FUSION_PROGRESS") == "none" or not (
@@ -34,7 +33,7 @@ class ProgressLine:
         """
         Show how far the query is.
         """
-        if self._is_off or time.monotonic() - self._started < SHOW_AFTER_S:
+        if self._is_off or time.monotonic() - self._started < self._after_s:
             return
         text = describe(progress)
         if self._is_notebook:
