@@ -211,10 +211,13 @@ def test_a_refused_user_is_told_what_to_check(engine: TrinoEngine, proxy: Proxy)
     assert "FUSION_ENGINE_PASSWORD" in (caught.value.hint or "")
 
 
-def test_every_error_of_the_http_library_becomes_one_of_ours(trino_url: str) -> None:
+def test_every_error_of_the_http_library_becomes_one_of_ours(
+    trino_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """
     A foreign exception that nobody translated would reach the notebook as a traceback.
     """
+    monkeypatch.setattr(client, "PATIENCE_S", 0.1)
     foreign = [
         kind
         for kind in vars(requests.exceptions).values()
