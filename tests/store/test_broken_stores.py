@@ -1,0 +1,138 @@
+"""
+A store that cannot be used is told in one error, and the statement is not run.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from fusion_magic import Fusion, connect
+from fusion_magic.errors import InvalidSettings, StoreError, StoreUnavailable
+from fusion_magic.store.sql_store import open_store
+
+
+def test_a_folder_instead_of_a_file(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="unable to open"):
+        open_store(f"sqlite:///{tmp_path}")
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    path.write_text("This is a letter, not a database, and long enough to be looked at. " * 20)
+
+    with pytest.raises(StoreUnavailable, match="not a database"):
+        open_store(f"sqlite:///{path}")
+    assert path.read_text().startswith("This is a letter")
+
+
+def test_a_place_where_no_folder_can_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(StoreUnavailable, match="cannot be made") as caught:
+        open_store(f"sqlite:///{tmp_path / 'file' / 'below' / 'jobs.db'}")
+    assert "FUSION_DATA_DIR" in (caught.value.hint or "")
+
+
+def test_a_server_that_is_not_there_and_the_password_is_not_told() -> None:
+    with pytest.raises(StoreUnavailable) as caught:
+        open_store("postgresql+psycopg://ana:s3cret@127.0.0.1:1/fusion")
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "oracle9://x", "sqlite"])
+def test_a_url_that_names_no_database(url: str) -> None:
+    with pytest.raises((InvalidSettings, StoreError)):
+        open_store(url)
+
+
+def test_a_full_disk_is_told_and_the_store_stays_readable(tmp_path: Path) -> None:
+    """
+    SQLite itself refuses to grow the file, as on a full disk.
+    """
+    with connect(data_dir=str(tmp_path)) as fusion:
+        fusion.run("SELECT 1")
+
+        def no_space(connection: sqlite3.Connection, _record: object) -> None:
+            pages = connection.execute("PRAGMA page_count").fetchone()[0]
+            connection.execute(f"PRAGMA max_page_count = {pages}")
+
+        sa.event.listen(fusion.store._engine, "connect", no_space)  # type: ignore[attr-defined]
+        fusion.store._engine.dispose()  # type: ignore[attr-defined]
+
+        with pytest.raises(StoreUnavailable, match="full"):
+            _run_until_full(fusion)
+
+        store = fusion.store
+        assert [job for job in store.list(limit=10_000) if job.status == "FINISHED"]
+
+
+def _run_until_full(fusion: Fusion) -> None:
+    for _ in range(1000):
+        fusion.run(f"SELECT '{'x' * 5000}' AS v")
+
+
+def test_a_store_that_cannot_be_written_runs_nothing(tmp_path: Path) -> None:
+    with connect(data_dir=str(tmp_path)) as fusion:
+        fusion.run("SELECT 1")
+
+        def read_only(connection: sqlite3.Connection, _record: object) -> None:
+            connection.execute("PRAGMA query_only = ON")
+
+        sa.event.listen(fusion.store._engine, "connect", read_only)  # type: ignore[attr-defined]
+        fusion.store._engine.dispose()  # type: ignore[attr-defined]
+
+        with pytest.raises(StoreUnavailable, match="readonly") as caught:
+            fusion.run("CREATE TABLE memory.main.made AS SELECT 1 AS x")
+        assert "Nothing was run" in (caught.value.hint or "")
+        assert not fusion.engine.has_table(("memory", "main", "made"))
+
+
+@pytest.mark.parametrize("moment", range(6))
+def test_a_process_killed_while_it_finishes_a_job_leaves_all_of_it_or_nothing(
+    tmp_path: Path, moment: int
+) -> None:
+    """
+    FINISHED and the outbox rows are one transaction.
+    """
+    url = f"sqlite:///{tmp_path / 'jobs.db'}"
+    code = textwrap.dedent(
+        f"""
+        import os, signal, uuid
+        import sqlalchemy as sa
+        from fusion_magic.store import NewJob, Outcome, QueueRow
+        from fusion_magic.store.sql_store import open_store
+        store = open_store({url!r})
+        job = uuid.uuid4()
+        store.create(NewJob(id=job, user_query="SELECT 1"))
+        store.queue(job, converted_query="SELECT 1", limit_=None, offset_=None, models=())
+        store.start(job)
+        left = [{moment}]
+        def count(*_):
+            left[0] -= 1
+            if left[0] < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+        sa.event.listen(store._engine, "after_cursor_execute", count)
+        rows = [QueueRow(model_name_fqn="t", from_fqn=f"s{{n}}", command="LINEAGE") for n in range(3)]
+        store.finish(job, Outcome(queue=rows))
+        os.kill(os.getpid(), signal.SIGKILL)
+        """
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+    done = subprocess.run([sys.executable, "-c", code], env=environment, check=False)
+
+    assert done.returncode == -signal.SIGKILL
+    store = open_store(url)
+    [job] = store.list()
+    queued = len(store.queued())
+    assert (job.status.value, queued) in {("RUNNING", 0), ("FINISHED", 3)}
+    store.close()
