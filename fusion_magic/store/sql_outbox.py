@@ -4,8 +4,7 @@ The outbox in the SQL store: ``model_queue`` and, beside it, how often each row 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from fusion_magic.store import ColumnEdge, DeadLetter, Message, QueueRow
+from fusion_magic.store.sql_part import SqlPart
 from fusion_magic.store.tables import (
     column_lineage,
     dead_letter,
@@ -23,20 +23,10 @@ from fusion_magic.store.tables import (
 )
 
 
-class SqlOutbox:
+class SqlOutbox(SqlPart):
     """
     The port ``Outbox``, on the connections of an ``SqlStore``.
     """
-
-    def __init__(
-        self,
-        writing: Callable[[], AbstractContextManager[Connection]],
-        read: Callable[[Any], Sequence[Any]],
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._writing = writing
-        self._read = read
-        self._clock = clock
 
     def claim(self, scheduler: str, *, lease_s: float, limit: int) -> Sequence[Message]:
         """See ``Outbox.claim``."""

@@ -8,8 +8,7 @@ has locked; on SQLite the transaction itself is the lock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -19,26 +18,17 @@ from sqlalchemy.engine import Connection
 
 from fusion_magic.errors import LeaseLost
 from fusion_magic.store import JobStatus, NewTask, Task, WorkerRow
+from fusion_magic.store.sql_part import SqlPart
 from fusion_magic.store.tables import job, job_detail, job_task
 from fusion_magic.store.tables import worker as workers
 
 WAITING, CLAIMED, DONE = "WAITING", "CLAIMED", "DONE"
 
 
-class SqlTasks:
+class SqlTasks(SqlPart):
     """
     The port ``Tasks``, on the connections of an ``SqlStore``.
     """
-
-    def __init__(
-        self,
-        writing: Callable[[], AbstractContextManager[Connection]],
-        read: Callable[[Any], Sequence[Any]],
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._writing = writing
-        self._read = read
-        self._clock = clock
 
     def claim(self, worker: str, *, engine_url: str, lease_s: float) -> Task | None:
         """See ``Tasks.claim``."""

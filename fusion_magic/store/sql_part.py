@@ -1,0 +1,35 @@
+"""
+What the parts of the SQL store share: its connections and its clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+
+class SqlPart:
+    """
+    A part of an ``SqlStore``.
+
+    Args:
+        writing: Opens a transaction that writes.
+
+        read: The rows of a query, outside of one.
+
+        clock: Gives the time, aware.
+    """
+
+    def __init__(
+        self,
+        writing: Callable[[], AbstractContextManager[Connection]],
+        read: Callable[[Any], Sequence[Any]],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._writing = writing
+        self._read = read
+        self._clock = clock
