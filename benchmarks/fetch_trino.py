@@ -96,7 +96,7 @@ def _drain(url: str) -> float:
     import requests
 
     with requests.Session() as http:
-        headers = {"X-Trino-User": "bench"}
+        headers = {"X-Trino-User": "bench", "Accept-Encoding": "identity"}
         started = time.perf_counter()
         body = http.post(f"{url}/v1/statement", data=SQL.encode(), headers=headers).content
         while (place := body.find(b'"nextUri":"', 0, 4000)) >= 0:
