@@ -183,7 +183,6 @@ class Fusion:
         from fusion_magic.handle import JobHandle
         from fusion_magic.jobs.background import new_task
         from fusion_magic.jobs.submit import submit
-        from fusion_magic.worker import let_go
 
         request = self._request(sql, params, name, limit, has_lineage=lineage, origin=origin)
         submitted = submit(
@@ -194,7 +193,7 @@ class Fusion:
                 request, translation, self.engine, engine_url=self.engine_key, priority=priority
             ),
         )
-        let_go(self.engine)
+        self.engine.let_go()
         self.ensure_worker()
         return JobHandle(self, submitted.job_id)
 

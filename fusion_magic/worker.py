@@ -150,7 +150,7 @@ class Worker:
         finally:
             with self._lock:
                 self._running.pop(run.task.job_id, None)
-            let_go(self._outside.engine)
+            self._outside.engine.let_go()
 
     def _runs(self) -> dict[UUID, BackgroundRun]:
         with self._lock:
@@ -216,14 +216,6 @@ def start_beside(settings: Settings, tasks: Tasks, engine_url: str) -> None:
     Start a worker for this data directory where none is alive. It outlives this process.
     """
     _start_beside("worker", settings, tasks, engine_url)
-
-
-def let_go(engine: Any) -> None:
-    """
-    Give other processes their turn with an engine's file, where it has one.
-    """
-    if hasattr(engine, "let_go"):
-        engine.let_go()
 
 
 def is_alive(row: WorkerRow) -> bool:

@@ -150,6 +150,7 @@ class Engine(Protocol):
     """
 
     name: str
+    reads_files: bool  # ``Entity.source``, so that stored results can be named in SQL
 
     @property
     def default_schema(self) -> tuple[str, ...]:
@@ -161,6 +162,12 @@ class Engine(Protocol):
     def has_table(self, trino_parts: tuple[str, ...]) -> bool:
         """
         Whether the engine itself has a table or view of that name (three unquoted parts).
+        """
+        ...
+
+    def is_shared(self, trino_parts: tuple[str, ...]) -> bool:
+        """
+        Whether another process that has the same engine finds the table of that name where this one does.
         """
         ...
 
@@ -190,6 +197,12 @@ class Engine(Protocol):
         The columns of entities whose catalog entry has none: FQN to {column: Trino type}.
 
         Best effort: an entity that cannot be read is left out.
+        """
+        ...
+
+    def let_go(self) -> None:
+        """
+        Give other processes their turn, where the engine is one at a time's and nothing runs.
         """
         ...
 

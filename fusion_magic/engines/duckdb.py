@@ -77,7 +77,7 @@ class DuckDBEngine:
     """
 
     name = "duckdb"
-    reads_files = True  # ``Entity.source``, so that stored results can be named in SQL
+    reads_files = True
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -87,7 +87,7 @@ class DuckDBEngine:
                 hint="A file has three slashes: duckdb:///file.duckdb",
             )
         self._path = unquote(parts.path.removeprefix("/")) or ":memory:"
-        self.is_in_memory = self._path == ":memory:"
+        self._is_in_memory = self._path == ":memory:"
         if self._path.startswith("/") is False and parts.path.startswith("//"):
             self._path = "/" + self._path
         self._lock = threading.RLock()
@@ -96,12 +96,12 @@ class DuckDBEngine:
         self._running = 0
         self._has_made_in_memory = False
         self._views: dict[tuple[str, ...], object] = {}
-        self._columns: dict[tuple[str, ...], Mapping[str, str]] = {}
+        self._columns: dict[tuple[str, ...], Mapping[str, Kind | None]] = {}
 
     @property
     def default_schema(self) -> tuple[str, ...]:
         """See ``Engine.default_schema``."""
-        return ("memory" if self._path == ":memory:" else Path(self._path).stem, "main")
+        return ("memory" if self._is_in_memory else Path(self._path).stem, "main")
 
     def has_table(self, trino_parts: tuple[str, ...]) -> bool:
         """See ``Engine.has_table``."""
@@ -112,6 +112,10 @@ class DuckDBEngine:
         with self._lock:
             found = self._connect().execute(query, [part.lower() for part in trino_parts])
             return found.fetchone() is not None
+
+    def is_shared(self, trino_parts: tuple[str, ...]) -> bool:
+        """See ``Engine.is_shared``: what is in the file."""
+        return not self._is_in_memory and trino_parts[0] == self.default_schema[0]
 
     def catalogs(self) -> frozenset[str]:
         """See ``Engine.catalogs``."""
@@ -125,9 +129,8 @@ class DuckDBEngine:
         shown = _show(query.sql)
         with self._lock:
             cursor = self._connect()
-            for parts, entity in query.entities.items():
-                self._make_view(cursor, parts, entity)
-            sql = shown or to_duckdb(query.sql, self._kinds(query), _tables(query))
+            self._make_views(cursor, query)
+            sql = shown or self._translated(query)
             self._make_schemas(cursor, query)
             own = self._free.pop() if self._free else _prepared(cursor.cursor())
             self._running += 1
@@ -137,10 +140,8 @@ class DuckDBEngine:
         """See ``Engine.explain``."""
         with self._lock:
             cursor = self._connect()
-            for parts, entity in query.entities.items():
-                self._make_view(cursor, parts, entity)
-            sql = to_duckdb(query.sql, self._kinds(query), _tables(query))
-            rows = _run(cursor, f"EXPLAIN {sql}").fetchall()
+            self._make_views(cursor, query)
+            rows = _run(cursor, f"EXPLAIN {self._translated(query)}").fetchall()
         return Plan("\n".join(row[1] for row in rows))
 
     def describe(self, query_entities: Sequence[Entity]) -> Mapping[str, Mapping[str, str]]:
@@ -159,12 +160,12 @@ class DuckDBEngine:
 
     def let_go(self) -> None:
         """
-        Close the file while nothing runs, so that another process has its turn; the next statement opens it again.
+        See ``Engine.let_go``: close the file while nothing runs; the next statement opens it again.
 
         Stays open where tables were made in memory beside it, since they would be lost.
         """
         with self._lock:
-            if not (self.is_in_memory or self._running or self._has_made_in_memory):
+            if not (self._is_in_memory or self._running or self._has_made_in_memory):
                 self.close()
 
     def close(self) -> None:
@@ -209,6 +210,13 @@ class DuckDBEngine:
             if self._connection is not None:
                 self._free.append(cursor)
 
+    def _make_views(self, cursor: duckdb.DuckDBPyConnection, query: EngineQuery) -> None:
+        for parts, entity in query.entities.items():
+            self._make_view(cursor, parts, entity)
+
+    def _translated(self, query: EngineQuery) -> str:
+        return to_duckdb(query.sql, self._kinds(query), _tables(query))
+
     def _make_view(
         self, cursor: duckdb.DuckDBPyConnection, parts: tuple[str, ...], entity: Entity
     ) -> None:
@@ -220,7 +228,7 @@ class DuckDBEngine:
         _run(cursor, f"CREATE OR REPLACE VIEW {_name(parts)} AS SELECT * FROM {relation}")
         self._views[parts] = wanted
         rows = _run(cursor, f"DESCRIBE {_name(parts)}").fetchall()
-        self._columns[parts] = {row[0].lower(): row[1] for row in rows}
+        self._columns[parts] = {row[0].lower(): kind_of_type(row[1]) for row in rows}
 
     def _kinds(self, query: EngineQuery) -> frozenset[tuple[str, Kind]]:
         """
@@ -228,13 +236,10 @@ class DuckDBEngine:
         """
         found: dict[str, set[Kind | None]] = {}
         for parts in query.entities:
-            for name, column_type in self._columns.get(parts, {}).items():
-                found.setdefault(name, set()).add(kind_of_type(column_type))
-        return frozenset(
-            (name, kind)
-            for name, kinds in found.items()
-            if len(kinds) == 1 and (kind := kinds.pop())
-        )
+            for name, kind in self._columns.get(parts, {}).items():
+                found.setdefault(name, set()).add(kind)
+        single = {name: next(iter(kinds)) for name, kinds in found.items() if len(kinds) == 1}
+        return frozenset((name, kind) for name, kind in single.items() if kind is not None)
 
     def _make_schemas(self, cursor: duckdb.DuckDBPyConnection, query: EngineQuery) -> None:
         """

@@ -76,12 +76,9 @@ def _require_shared(translation: Translation, engine: Engine) -> None:
     """
     if translation.prefix is not None:
         raise UnsupportedSql("USE is for this notebook; it cannot run in the background.")
-    if not hasattr(engine, "is_in_memory"):
-        return
     for reference, resolved in zip(translation.references, translation.resolved, strict=True):
         has_source = resolved.entity is not None and resolved.entity.source is not None
-        is_in_file = not engine.is_in_memory and resolved.trino_parts[0] == engine.default_schema[0]
-        if not (has_source or is_in_file):
+        if not (has_source or engine.is_shared(resolved.trino_parts)):
             raise UnsupportedSql(
                 f"{'.'.join(reference.parts)} is a table in this process's memory, where no worker can "
                 f"{'read' if reference.role == 'source' else 'leave'} it.",

@@ -140,7 +140,7 @@ class Names:
         path = self.find_result(name) if name is not None and reference.role == "source" else None
         if name is None or path is None:
             return None
-        if not hasattr(self.engine, "reads_files"):
+        if not self.engine.reads_files:
             raise UnsupportedSql(
                 f"{name} is a stored result, which the engine {self.engine.name} cannot read from SQL.",
                 hint="Write it to a table with CREATE TABLE … AS, which later SQL can name.",

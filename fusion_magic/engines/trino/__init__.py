@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from fusion_magic.engines import EngineQuery, Plan, Progress
 from fusion_magic.engines.trino.client import TrinoClient, TrinoSettings, failure
 from fusion_magic.errors import EngineUnavailable, LeaseLost, QueryCanceled, QueryFailed
+from fusion_magic.sql.parameters import format_literal
 from fusion_magic.sql.translation import format_trino_name, quote
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class TrinoEngine:
     """
 
     name = "trino"
+    reads_files = False
 
     def __init__(self, settings: TrinoSettings) -> None:
         self._client = TrinoClient(settings)
@@ -51,13 +53,17 @@ class TrinoEngine:
     def has_table(self, trino_parts: tuple[str, ...]) -> bool:
         """See ``Engine.has_table``."""
         catalog, schema, table = trino_parts
-        schema_text, table_text = (text.lower().replace("'", "''") for text in (schema, table))
         return bool(
             self._rows(
                 f"SELECT 1 FROM {quote(catalog)}.information_schema.tables "
-                f"WHERE table_schema = '{schema_text}' AND table_name = '{table_text}'"
+                f"WHERE table_schema = {format_literal(schema.lower())} "
+                f"AND table_name = {format_literal(table.lower())}"
             )
         )
+
+    def is_shared(self, trino_parts: tuple[str, ...]) -> bool:
+        """See ``Engine.is_shared``."""
+        return True
 
     def catalogs(self) -> frozenset[str]:
         """See ``Engine.catalogs``."""
@@ -69,22 +75,16 @@ class TrinoEngine:
 
     def execute(self, query: EngineQuery) -> TrinoExecution:
         """See ``Engine.execute``."""
-        execution = TrinoExecution(self._client, query, ended=self._running.discard)
-        self._running.add(execution)
-        return execution
+        return self._start(query)
 
     def resume(self, next_uri: str, query: EngineQuery) -> TrinoExecution:
         """See ``ResumableEngine.resume``."""
-        execution = TrinoExecution(
-            self._client, query, ended=self._running.discard, start_uri=next_uri
-        )
-        self._running.add(execution)
-        return execution
+        return self._start(query, next_uri)
 
     def state_of(self, query_id: str) -> str | None:
         """See ``ResumableEngine.state_of``."""
         rows = self._rows(
-            f"SELECT state FROM system.runtime.queries WHERE query_id = {_literal(query_id)}"
+            f"SELECT state FROM system.runtime.queries WHERE query_id = {format_literal(query_id)}"
         )
         return str(rows[0][0]) if rows else None
 
@@ -92,7 +92,7 @@ class TrinoEngine:
         """See ``ResumableEngine.cancel_query``."""
         with suppress(QueryFailed):
             self._rows(
-                f"CALL system.runtime.kill_query({_literal(query_id)}, 'Its reader has ended.')"
+                f"CALL system.runtime.kill_query({format_literal(query_id)}, 'Its reader has ended.')"
             )
 
     def explain(self, query: EngineQuery) -> Plan:
@@ -119,11 +119,21 @@ class TrinoEngine:
             found[entity.fqn] = {str(row[0]): str(row[1]) for row in rows}
         return found
 
+    def let_go(self) -> None:
+        """See ``Engine.let_go``: a cluster is everybody's at once."""
+
     def close(self) -> None:
         """See ``Engine.close``."""
         for execution in list(self._running):
             execution.cancel()
         self._client.close()
+
+    def _start(self, query: EngineQuery, start_uri: str | None = None) -> TrinoExecution:
+        execution = TrinoExecution(
+            self._client, query, ended=self._running.discard, start_uri=start_uri
+        )
+        self._running.add(execution)
+        return execution
 
     def _rows(self, sql: str) -> list[list[Any]]:
         execution = TrinoExecution(self._client, EngineQuery(sql=sql, job_id=""))
@@ -275,10 +285,6 @@ def open_trino(settings: Any) -> TrinoEngine:
             key=settings.engine_key,
         )
     )
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _number(value: object) -> float | None:
