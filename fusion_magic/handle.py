@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -85,9 +85,7 @@ class JobHandle:
         """
         return self._outcome(self.wait(timeout))
 
-    def wait(
-        self, timeout: float | None = None, *, on_poll: Callable[[Job], None] | None = None
-    ) -> Job:
+    def wait(self, timeout: float | None = None) -> Job:
         """
         Wait for the end, whatever it is.
 
@@ -97,8 +95,6 @@ class JobHandle:
         deadline = None if timeout is None else time.monotonic() + timeout
         pause_s = FIRST_POLL_S
         while not (job := self.job).status.is_final:
-            if on_poll is not None:
-                on_poll(job)
             if deadline is not None and time.monotonic() >= deadline:
                 raise JobTimeout(
                     f"Job {self.id[:8]} is still {job.status.value} after {timeout:g} s; it runs on.",
@@ -125,7 +121,13 @@ class JobHandle:
         elif job.result_path is not None:
             return open_result(job)
         else:
-            return _without_rows(job)
+            return Result.without_rows(
+                job_id=self.id,
+                query_id=job.query_id,
+                update_type=job.update_type,
+                rows_changed=job.rows_changed,
+                converted_query=job.converted_query or "",
+            )
         error.job_id = self.id
         raise error
 
@@ -156,19 +158,6 @@ def info_url_of(job: Job) -> str | None:
     """
     url = json.loads(job.progress).get("info_url") if job.progress else None
     return str(url) if url else None
-
-
-def _without_rows(job: Job) -> Result:
-    import pyarrow as pa
-
-    return Result(
-        pa.table({}),
-        job_id=str(job.id),
-        query_id=job.query_id,
-        update_type=job.update_type,
-        rows_changed=job.rows_changed,
-        converted_query=job.converted_query or "",
-    )
 
 
 def _attach(job_id: str, settings: dict[str, Any]) -> JobHandle:

@@ -18,10 +18,10 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, cast
 
-from fusion_magic.engines import Engine, EngineQuery, Execution
+from fusion_magic.engines import Engine, EngineQuery, Execution, Progress
 from fusion_magic.errors import (
     EngineUnavailable,
     FusionError,
@@ -37,7 +37,7 @@ from fusion_magic.jobs.payload import from_payload, to_payload
 from fusion_magic.jobs.prepare import Translation
 from fusion_magic.jobs.run import Outside, Run
 from fusion_magic.jobs.submit import Request, recorded
-from fusion_magic.store import NewTask, Task
+from fusion_magic.store import NewTask, Store, Task
 
 logger = logging.getLogger(__name__)
 
@@ -105,13 +105,16 @@ class BackgroundRun:
     _is_cancelled: bool = False
     _has_read: bool = False
 
+    def __post_init__(self) -> None:
+        self.outside = replace(self.outside, store=cast("Store", _Patient(self.outside.store)))
+
     def work(self) -> None:
         """
         Bring the job to its end, or leave it for a later attempt. Raises nothing: the job's row tells.
         """
         task = self.task
         try:
-            with recorded(_Patient(self.outside.store), task.job_id, attempt=task.attempt):
+            with recorded(self.outside.store, task.job_id, attempt=task.attempt):
                 self._attempt()
         except LeaseLost:
             logger.info("job left to another", extra=_about("left", task))
@@ -152,16 +155,9 @@ class BackgroundRun:
                 f"Given up: {self.max_attempts} workers that ran it ended before it did.",
                 hint="Their log files tell why; submit the query again when that is mended.",
             )
-        submitted = from_payload(task)
-        outside = Outside(
-            store=_Patient(self.outside.store),
-            engine=self.outside.engine,
-            storage=self.outside.storage,
-            max_memory=self.outside.max_memory,
-        )
         self._run = run = Run(
-            submitted,
-            outside,
+            from_payload(task),
+            self.outside,
             is_stored=True,
             attempt=task.attempt,
             execute=self._execute,
@@ -176,7 +172,7 @@ class BackgroundRun:
             raise LeaseLost(f"To be begun again: {error.message}") from error
 
     def _give_back(self, delay_s: float) -> None:
-        _Patient(self.outside.store).tasks.release(
+        self.outside.store.tasks.release(
             self.task.job_id, attempt=self.task.attempt, delay_s=delay_s
         )
 
@@ -241,7 +237,7 @@ class BackgroundRun:
             self._give_back(0.0)
             raise LeaseLost("Handed over to another worker.")
         self._has_read = has_rows
-        _Patient(self.outside.store).tasks.checkpoint(
+        self.outside.store.tasks.checkpoint(
             self.task.job_id,
             attempt=self.task.attempt,
             query_id=query_id,
@@ -297,10 +293,8 @@ class _Done:
         """See ``Execution.batches``."""
         yield from ()
 
-    def progress(self) -> Any:
+    def progress(self) -> Progress:
         """See ``Execution.progress``."""
-        from fusion_magic.engines import Progress
-
         return Progress("FINISHED", fraction=1.0)
 
     def cancel(self) -> None:

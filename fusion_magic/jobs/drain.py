@@ -10,13 +10,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fusion_magic.engines import Execution
 from fusion_magic.errors import ResultTooLarge
+from fusion_magic.results import Result
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from fusion_magic.results.storage import ResultWriter
 
 POLL_INTERVAL_S = 0.1
 CANCEL_PATIENCE_S = 20.0  # an engine that does not even answer a cancel is not waited for longer
@@ -25,7 +28,16 @@ CANCEL_PATIENCE_S = 20.0  # an engine that does not even answer a cancel is not 
 class Sink(Protocol):
     """
     Where the rows go.
+
+    Attributes:
+        row_count: How many came, once it is closed; None before, and for ever where a statement gives no rows.
+        size_bytes: What they take there, likewise.
+        path: The file that they are in; None in memory.
     """
+
+    row_count: int | None
+    size_bytes: int | None
+    path: str | None
 
     def write(self, batch: pa.RecordBatch) -> None:
         """
@@ -45,6 +57,12 @@ class Sink(Protocol):
         """
         ...
 
+    def result(self, **facts: Any) -> Result:
+        """
+        The rows as their author holds them; none where it was never closed.
+        """
+        ...
+
 
 class MemorySink:
     """
@@ -54,11 +72,15 @@ class MemorySink:
         max_memory: Most bytes of Arrow data to keep.
     """
 
+    path: str | None = None
+
     def __init__(self, max_memory: int) -> None:
         self._max_memory = max_memory
         self._batches: list[pa.RecordBatch] = []
         self._size_bytes = 0
-        self.table: pa.Table | None = None
+        self._table: pa.Table | None = None
+        self.row_count: int | None = None
+        self.size_bytes: int | None = None
 
     def write(self, batch: pa.RecordBatch) -> None:
         """See ``Sink.write``; raises ``ResultTooLarge``."""
@@ -71,12 +93,58 @@ class MemorySink:
         """See ``Sink.close``."""
         import pyarrow as pa
 
-        self.table = pa.Table.from_batches(self._batches, schema=schema)
+        self._table = pa.Table.from_batches(self._batches, schema=schema)
+        self.row_count, self.size_bytes = self._table.num_rows, self._table.nbytes
         self._batches = []
 
     def abort(self) -> None:
         """See ``Sink.abort``."""
         self._batches = []
+
+    def result(self, **facts: Any) -> Result:
+        """See ``Sink.result``."""
+        return Result.without_rows(**facts) if self._table is None else Result(self._table, **facts)
+
+
+class StorageSink:
+    """
+    Rows into a stored result.
+
+    Args:
+        name: The result's name; empty for none.
+
+        facts: What stands beside the rows.
+    """
+
+    def __init__(self, writer: ResultWriter, name: str, facts: dict[str, object]) -> None:
+        self._writer = writer
+        self._name = name
+        self._facts = facts
+        self.row_count: int | None = None
+        self.size_bytes: int | None = None
+        self.path: str | None = None
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """See ``Sink.write``."""
+        self._writer.write(batch)
+
+    def close(self, schema: pa.Schema) -> None:
+        """See ``Sink.close``."""
+        stored = self._writer.close(schema, self._facts)
+        self.row_count, self.size_bytes = stored.row_count, stored.size_bytes
+        self.path = stored.path
+
+    def abort(self) -> None:
+        """See ``Sink.abort``."""
+        self._writer.abort()
+
+    def result(self, **facts: Any) -> Result:
+        """See ``Sink.result``."""
+        from fusion_magic.results.storage import StoredResult
+
+        if self.path is None:
+            return Result.without_rows(**facts)
+        return StoredResult(self.path, name=self._name, **facts)
 
 
 class Drain:

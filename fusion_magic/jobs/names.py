@@ -146,7 +146,7 @@ class Names:
                 hint="Write it to a table with CREATE TABLE … AS, which later SQL can name.",
                 span=reference.span,
             )
-        fqn = format_fqn((*RESULT_SERVICE, name))
+        fqn = result_fqn(name)
         entity = Entity("", fqn, "table", (*RESULT_SERVICE, name), source=path)
         return Resolved(entity.trino_parts, entity, fqn, is_rewritten=True)
 
@@ -190,6 +190,16 @@ class Names:
             if before is not None:
                 return Resolved((*before, table.lower()), None, fqn, is_rewritten=True)
         return None
+
+
+def result_fqn(name: str) -> str:
+    """
+    The FQN of a stored result.
+
+    >>> result_fqn("daily_spend")
+    'fusion.results.daily_spend'
+    """
+    return format_fqn((*RESULT_SERVICE, name))
 
 
 def result_name(parts: Sequence[str]) -> str | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fusion_magic.jobs.names import RESULT_SERVICE
+from fusion_magic.jobs.names import result_fqn
 from fusion_magic.jobs.prepare import Translation, written_name
 from fusion_magic.sql.fqn import format_fqn
 from fusion_magic.store import ColumnEdge, QueueRow
@@ -49,16 +49,6 @@ def notebook_fqn(origin: str) -> str:
     'fusion.notebooks."quickstart.ipynb"'
     """
     return format_fqn((*NOTEBOOK_SERVICE, origin or "console"))
-
-
-def result_fqn(name: str) -> str:
-    """
-    The FQN of a stored result.
-
-    >>> result_fqn("daily_spend")
-    'fusion.results.daily_spend'
-    """
-    return format_fqn((*RESULT_SERVICE, name))
 
 
 def build_lineage(translation: Translation, *, origin: str, result_name: str = "") -> Lineage:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from fusion_magic.engines import Engine, EngineQuery, Execution, Progress
 from fusion_magic.errors import FusionError
-from fusion_magic.jobs.drain import Drain, MemorySink
+from fusion_magic.jobs.drain import Drain, MemorySink, Sink, StorageSink
 from fusion_magic.jobs.names import Names
 from fusion_magic.jobs.notices import find_notices
 from fusion_magic.jobs.outbox import Lineage, build_lineage
@@ -25,9 +25,7 @@ from fusion_magic.results import Result
 from fusion_magic.store import Outcome, Store
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from fusion_magic.results.storage import ResultStorage, ResultWriter, Stored
+    from fusion_magic.results.storage import ResultStorage
 
 CANCEL_CHECK_S = 1.0
 
@@ -73,29 +71,6 @@ def run(
             result = run_.drive(lambda execution: run_.tick(execution, on_progress))
     result.elapsed_s = time.perf_counter() - started
     return result, submitted.translation
-
-
-class StorageSink:
-    """
-    Rows into a stored result.
-    """
-
-    def __init__(self, writer: ResultWriter, facts: dict[str, object]) -> None:
-        self._writer = writer
-        self._facts = facts
-        self.stored: Stored | None = None
-
-    def write(self, batch: pa.RecordBatch) -> None:
-        """See ``Sink.write``."""
-        self._writer.write(batch)
-
-    def close(self, schema: pa.Schema) -> None:
-        """See ``Sink.close``."""
-        self.stored = self._writer.close(schema, self._facts)
-
-    def abort(self) -> None:
-        """See ``Sink.abort``."""
-        self._writer.abort()
 
 
 @dataclass(slots=True)
@@ -145,11 +120,8 @@ class Run:
         """
         USE is kept here and completes later names; the engine is not asked.
         """
-        import pyarrow as pa
-
         self.outside.store.finish(self.job_id, Outcome(update_type="USE"))
-        return Result(
-            pa.table({}),
+        return Result.without_rows(
             job_id=str(self.job_id),
             update_type="USE",
             converted_query=self.translation.converted_query,
@@ -201,15 +173,16 @@ class Run:
         if on_progress is not None:
             on_progress(execution.progress())
 
-    def _sink(self) -> Any:
+    def _sink(self) -> Sink:
         if not (self.is_stored or self.request.name):
             return MemorySink(self.outside.max_memory)
         writer = self.outside.storage.writer(
             self.request.name, f"{self.job_id}-{self.attempt or 1}"
         )
-        return StorageSink(writer, {"job": str(self.job_id), "name": self.request.name or None})
+        facts: dict[str, object] = {"job": str(self.job_id), "name": self.request.name or None}
+        return StorageSink(writer, self.request.name, facts)
 
-    def _stop(self, drain: Drain, sink: Any, interrupt: BaseException) -> None:
+    def _stop(self, drain: Drain, sink: Sink, interrupt: BaseException) -> None:
         drain.cancel_and_wait()
         is_written = drain.is_complete and not self.translation.statement.is_query
         if isinstance(interrupt, KeyboardInterrupt) and is_written:
@@ -227,19 +200,18 @@ class Run:
             self.outside.store.record_query_id(self.job_id, query_id)
             self._known_query_id = query_id
 
-    def _finish(self, drain: Drain, sink: Any, lineage: Lineage) -> Result:
+    def _finish(self, drain: Drain, sink: Sink, lineage: Lineage) -> Result:
         execution = drain.execution
         assert execution is not None  # noqa: S101 - the drain has ended without an error
         self._record_query_id(execution.query_id)
         recorded_lineage = lineage if self.request.has_lineage else Lineage()
-        table, stored = getattr(sink, "table", None), getattr(sink, "stored", None)
         outcome = Outcome(
             queue=recorded_lineage.queue,
             column_edges=recorded_lineage.column_edges,
-            row_count=_either(stored, "row_count", table, "num_rows"),
-            size_bytes=_either(stored, "size_bytes", table, "nbytes"),
-            result_name=(self.request.name or None) if stored else None,
-            result_path=stored.path if stored else None,
+            row_count=sink.row_count,
+            size_bytes=sink.size_bytes,
+            result_name=(self.request.name or None) if sink.path else None,
+            result_path=sink.path,
             update_type=execution.update_type,
             rows_changed=execution.rows_changed,
         )
@@ -248,33 +220,16 @@ class Run:
         except BaseException:
             sink.abort()
             raise
-        return self._result(table, stored, execution, lineage)
+        return self._result(sink, execution, lineage)
 
-    def _result(
-        self, table: pa.Table | None, stored: Stored | None, execution: Execution, lineage: Lineage
-    ) -> Result:
-        import pyarrow as pa
-
+    def _result(self, sink: Sink, execution: Execution, lineage: Lineage) -> Result:
         notices = find_notices(self.translation, lineage)
         missing = lineage.missing if self.request.has_lineage else ()
-        facts: dict[str, Any] = {
-            "job_id": str(self.job_id),
-            "query_id": execution.query_id,
-            "update_type": execution.update_type,
-            "rows_changed": execution.rows_changed,
-            "warnings": (*notices, *missing, *execution.warnings),
-            "converted_query": self.translation.converted_query,
-        }
-        if stored is not None:
-            from fusion_magic.results.storage import StoredResult
-
-            return StoredResult(stored.path, name=self.request.name, **facts)
-        return Result(table if table is not None else pa.table({}), **facts)
-
-
-def _either(
-    stored: Stored | None, name: str, table: pa.Table | None, table_name: str
-) -> int | None:
-    if stored is not None:
-        return int(getattr(stored, name))
-    return int(getattr(table, table_name)) if table is not None else None
+        return sink.result(
+            job_id=str(self.job_id),
+            query_id=execution.query_id,
+            update_type=execution.update_type,
+            rows_changed=execution.rows_changed,
+            warnings=(*notices, *missing, *execution.warnings),
+            converted_query=self.translation.converted_query,
+        )

@@ -54,6 +54,15 @@ class Result:
         self.warnings = warnings
         self.converted_query = converted_query
 
+    @staticmethod
+    def without_rows(**facts: Any) -> Result:
+        """
+        The result of a statement that gives none.
+        """
+        import pyarrow as pa
+
+        return Result(pa.table({}), **facts)
+
     @property
     def row_count(self) -> int:
         """
