@@ -84,15 +84,12 @@ class SqlOutbox(SqlPart):
     def keep_edge(self, message: Message) -> None:
         """See ``Outbox.keep_edge``."""
         with self._writing() as connection:
-            insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-            connection.execute(
-                insert(graph_edge)
-                .values(
-                    source_fqn=message.row.from_fqn,
-                    target_fqn=message.row.model_name_fqn,
-                    job_id=message.job_id,
-                )
-                .on_conflict_do_nothing()
+            _insert_once(
+                connection,
+                graph_edge,
+                source_fqn=message.row.from_fqn,
+                target_fqn=message.row.model_name_fqn,
+                job_id=message.job_id,
             )
 
     def edges(self) -> Sequence[tuple[str, str]]:
@@ -145,9 +142,17 @@ def _take(connection: Connection, row: Any, scheduler: str, until: datetime) -> 
             .values(**values)
         )
         return done.rowcount == 1
+    return _insert_once(connection, queue_delivery, queue_id=row.id, **values)
+
+
+def _insert_once(connection: Connection, table: sa.Table, **values: object) -> bool:
+    """
+    Insert a row unless its key is there; whether it was inserted.
+    """
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(queue_delivery).values(queue_id=row.id, **values).on_conflict_do_nothing()
-    return connection.execute(statement.returning(queue_delivery.c.queue_id)).first() is not None
+    key = next(iter(table.primary_key.columns))
+    statement = insert(table).values(**values).on_conflict_do_nothing().returning(key)
+    return connection.execute(statement).first() is not None
 
 
 def _message(connection: Connection, row: Any) -> Message:

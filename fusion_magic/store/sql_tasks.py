@@ -146,11 +146,7 @@ class SqlTasks(SqlPart):
     def _stalled(self, connection: Connection, engine_url: str, now: datetime) -> int | None:
         found: int | None = connection.execute(
             sa.select(job_task.c.id)
-            .where(
-                job_task.c.state == CLAIMED,
-                job_task.c.engine_url == engine_url,
-                job_task.c.lease_until < now,
-            )
+            .where(*_stalls(engine_url, now))
             .order_by(job_task.c.lease_until)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -213,14 +209,8 @@ def _open(engine_url: str, now: datetime) -> Any:
     """
     Whether anything can be claimed: two look-ups by index, outside a transaction.
     """
-    waiting = sa.select(job_task.c.id).where(
-        job_task.c.state == sa.literal_column(f"'{WAITING}'"), job_task.c.engine_url == engine_url
-    )
-    stalled = sa.select(job_task.c.id).where(
-        job_task.c.state == sa.literal_column(f"'{CLAIMED}'"),
-        job_task.c.engine_url == engine_url,
-        job_task.c.lease_until < now,
-    )
+    waiting = sa.select(job_task.c.id).where(*_waits(job_task, engine_url))
+    stalled = sa.select(job_task.c.id).where(*_stalls(engine_url, now))
     return waiting.union_all(stalled)
 
 
@@ -241,9 +231,21 @@ def _next_waiting(connection: Connection, engine_url: str) -> int | None:
     return None
 
 
-def _waits(table: Any, engine_url: str) -> tuple[Any, ...]:
+def _is(table: Any, state: str) -> Any:
     # The state stands in the text, since a partial index serves only a condition that is known beforehand.
-    return (table.c.state == sa.literal_column(f"'{WAITING}'"), table.c.engine_url == engine_url)
+    return table.c.state == sa.literal_column(f"'{state}'")
+
+
+def _waits(table: Any, engine_url: str) -> tuple[Any, ...]:
+    return (_is(table, WAITING), table.c.engine_url == engine_url)
+
+
+def _stalls(engine_url: str, now: datetime) -> tuple[Any, ...]:
+    return (
+        _is(job_task, CLAIMED),
+        job_task.c.engine_url == engine_url,
+        job_task.c.lease_until < now,
+    )
 
 
 def _owners_in_turn(connection: Connection, engine_url: str) -> list[str]:
@@ -274,7 +276,7 @@ def _owners_in_turn(connection: Connection, engine_url: str) -> list[str]:
     ).all()
     counted = connection.execute(
         sa.select(job_task.c.owner, sa.func.count())
-        .where(job_task.c.state == sa.literal_column(f"'{CLAIMED}'"))
+        .where(_is(job_task, CLAIMED))
         .group_by(job_task.c.owner)
     ).all()
     running = {owner: int(number) for owner, number in counted}
