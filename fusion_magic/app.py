@@ -240,7 +240,7 @@ class Fusion:
         """
         from fusion_magic.worker import start_beside
 
-        if self.settings.worker_start == "auto" and self.settings.store_url.startswith("sqlite"):
+        if self._starts_workers:
             start_beside(self.settings, self.store.tasks, self.engine_key)
 
     def worker(self, *, concurrency: int | None = None, is_embedded: bool = False) -> Worker:
@@ -492,18 +492,24 @@ class Fusion:
         Raises:
             StoreError: Jobs wait and nobody takes them.
         """
-        from fusion_magic.worker import is_alive
+        from fusion_magic.worker import workers_of
 
-        rows = [row for row in self.store.tasks.workers() if is_alive(row)]
-        mine = [row for row in rows if row.engine_url == self.engine_key]
-        starts = self.settings.worker_start == "auto" and self.settings.store_url.startswith(
-            "sqlite"
-        )
-        if not mine and not starts and self.store.tasks.is_any_open(engine_url=self.engine_key):
+        tasks = self.store.tasks
+        workers = workers_of(tasks, self.engine_key)
+        if (
+            not workers
+            and not self._starts_workers
+            and tasks.is_any_open(engine_url=self.engine_key)
+        ):
             raise StoreError(
                 "Jobs wait, and no worker is at work.", hint="Start one: fusion worker"
             )
-        return f"{len(mine)} at work" + (", one is started when a job needs it" if starts else "")
+        more = ", one is started when a job needs it" if self._starts_workers else ""
+        return f"{len(workers)} at work{more}"
+
+    @property
+    def _starts_workers(self) -> bool:
+        return self.settings.worker_start == "auto" and self.settings.store_url.startswith("sqlite")
 
     def _request(
         self,

@@ -19,10 +19,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from fusion_magic.errors import StoreError
@@ -97,7 +98,7 @@ class Worker:
         """
         Work until stopped, or idle for long.
         """
-        if self._is_only and self._others():
+        if self._is_only and workers_of(self._tasks, self._engine_url):
             return
         beat = threading.Thread(target=self._beat, name="fusion-beat", daemon=True)
         self._sign()
@@ -183,13 +184,15 @@ class Worker:
             time.sleep(IDLE_POLL_S)
 
     def _sign(self) -> None:
-        self._tasks.sign(_row(self.id, self._engine_url, "worker"))
+        self._tasks.sign(_row(self.id, self._engine_url))
 
-    def _others(self) -> bool:
-        return any(
-            row.engine_url == self._engine_url and is_alive(row) and row.role == "worker"
-            for row in self._tasks.workers()
-        )
+
+def stop_on_signals(stop: Callable[[], None]) -> None:
+    """
+    Let SIGTERM and SIGINT call *stop*.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop())
 
 
 def serve(worker: Worker, scheduler: Scheduler | None = None) -> None:
@@ -199,8 +202,7 @@ def serve(worker: Worker, scheduler: Scheduler | None = None) -> None:
     Args:
         scheduler: Runs beside it, in a thread: an embedded store has no process for it.
     """
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: worker.stop())
+    stop_on_signals(worker.stop)
     if scheduler is None:
         worker.run()
         return
@@ -215,7 +217,20 @@ def start_beside(settings: Settings, tasks: Tasks, engine_url: str) -> None:
     """
     Start a worker for this data directory where none is alive. It outlives this process.
     """
-    _start_beside("worker", settings, tasks, engine_url)
+    if workers_of(tasks, engine_url):
+        return
+    key = f"{settings.store_url} {engine_url}"
+    if time.monotonic() - _started_at.get(key, float("-inf")) < START_PATIENCE_S:
+        return
+    _started_at[key] = time.monotonic()
+    _spawn(settings)
+
+
+def workers_of(tasks: Tasks, engine_url: str) -> list[WorkerRow]:
+    """
+    The workers of that engine whose processes are there.
+    """
+    return [row for row in tasks.workers() if row.engine_url == engine_url and is_alive(row)]
 
 
 def is_alive(row: WorkerRow) -> bool:
@@ -234,25 +249,12 @@ def is_alive(row: WorkerRow) -> bool:
     return not any(child.pid == row.pid and child.poll() is not None for child in _children)
 
 
-def _start_beside(role: str, settings: Settings, tasks: Tasks, engine_url: str) -> None:
-    key = f"{role} {settings.store_url} {engine_url}"
-    if any(
-        row.role == role and row.engine_url == engine_url and is_alive(row)
-        for row in tasks.workers()
-    ):
-        return
-    if time.monotonic() - _started_at.get(key, float("-inf")) < START_PATIENCE_S:
-        return
-    _started_at[key] = time.monotonic()
-    _spawn([role, "--embedded"], settings)
-
-
-def _spawn(arguments: list[str], settings: Settings) -> None:
+def _spawn(settings: Settings) -> None:
     folder = Path(settings.data_dir)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOG_FILE).open("ab") as log:
-        child = subprocess.Popen(  # noqa: S603 - this program itself
-            [sys.executable, "-m", "fusion_magic.cli", *arguments],
+        child = subprocess.Popen(
+            [sys.executable, "-m", "fusion_magic.cli", "worker", "--embedded"],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -280,7 +282,7 @@ def _cancel(run: BackgroundRun) -> None:
         logger.exception("cancel failed", extra={"action": "cancel"})
 
 
-def _row(worker: str, engine_url: str, role: Any) -> WorkerRow:
+def _row(worker: str, engine_url: str) -> WorkerRow:
     from fusion_magic.store import WorkerRow
 
     return WorkerRow(
@@ -288,7 +290,7 @@ def _row(worker: str, engine_url: str, role: Any) -> WorkerRow:
         engine_url=engine_url,
         host=socket.gethostname(),
         pid=os.getpid(),
-        role=role,
+        role="worker",
         alive_until=datetime.now(UTC) + timedelta(seconds=SIGN_FOR_S),
     )
 

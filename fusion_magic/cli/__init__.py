@@ -266,13 +266,12 @@ def _worker(options: argparse.Namespace) -> None:
 
 
 def _scheduler(options: argparse.Namespace) -> None:
-    import signal
+    from fusion_magic.worker import stop_on_signals
 
     _log_to_standard_error()
     with _connect(options) as fusion:
         scheduler = fusion.scheduler()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: scheduler.stop())
+        stop_on_signals(scheduler.stop)
         scheduler.run()
 
 
