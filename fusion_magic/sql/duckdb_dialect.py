@@ -181,7 +181,6 @@ _SYNTAX = frozenset(
         "WINDOW",
         "WITH",
         "WITHIN",
-        "SETS",
         "MATERIALIZED",
         "EXPLAIN",
         "ANALYZE",
@@ -192,28 +191,12 @@ _SYNTAX = frozenset(
         "DEC",
     ]
 )
+# Functions that sqlglot has no class for.
 _RENAMED = {
     "CODEPOINT": "unicode",
-    "CARDINALITY": "len",
-    "DAY_OF_MONTH": "day",
-    "DAY_OF_YEAR": "dayofyear",
-    "DOY": "dayofyear",
-    "LAST_DAY_OF_MONTH": "last_day",
-    "ARBITRARY": "any_value",
     "EVERY": "bool_and",
-    "LEVENSHTEIN_DISTANCE": "levenshtein",
-    "RAND": "random",
-    "CONTAINS": "fusion_contains",
-    "ARRAY_DISTINCT": "fusion_distinct",
-    "ARRAY_MAX": "fusion_list_max",
-    "ARRAY_MIN": "fusion_list_min",
-    "ARRAY_POSITION": "fusion_position",
-    "SLICE": "fusion_slice",
-    "SPLIT_PART": "fusion_split_part",
-    "IS_NAN": "isnan",
-    "IS_INFINITE": "isinf",
     "IS_FINITE": "isfinite",
-    "MOD": "fusion_mod",
+    "IS_INFINITE": "isinf",
 }
 _CONSTANTS = {"INFINITY": "inf", "NAN": "nan", "E": "2.718281828459045"}
 _REFUSED: Mapping[type[exp.Expr], tuple[str, str]] = {
@@ -447,10 +430,8 @@ def _name_columns(tree: exp.Expr) -> None:
             item.replace(exp.alias_(item.copy(), f"_col{position}"))
 
 
-def _call(name: str, *arguments: exp.Expr | str) -> exp.Expr:
-    return exp.Anonymous(
-        this=name, expressions=[exp.convert(a) if isinstance(a, str) else a for a in arguments]
-    )
+def _call(name: str, *arguments: exp.Expr) -> exp.Expr:
+    return exp.Anonymous(this=name, expressions=list(arguments))
 
 
 class _Rewriting:
@@ -606,10 +587,8 @@ def _cast(node: exp.Cast) -> exp.Expr:
         through_text = node.copy()
         through_text.set("this", exp.cast(source.copy(), "VARCHAR"))
         return exp.case().when(_is_float(source), through_text).else_(node.copy())
-    if kind == exp.DataType.Type.BOOLEAN and not isinstance(source, exp.Literal):
-        return node
     if kind == exp.DataType.Type.BOOLEAN and source.is_string:
-        return _cast_text(node, "'(?i)(true|t|1|false|f|0)'")
+        return _cast_text(node, "(?i)(true|t|1|false|f|0)")
     if kind == exp.DataType.Type.VARCHAR:
         return _cast_to_text(node)
     return node
@@ -632,7 +611,7 @@ def _cast_to_whole(node: exp.Cast) -> exp.Expr:
     rounded.set(
         "this", _call("round", exp.TryCast(this=node.this.copy(), to=exp.DataType.build("DOUBLE")))
     )
-    checked = _cast_text(node, r"'\s*[+-]?[0-9]+\s*'")
+    checked = _cast_text(node, r"\s*[+-]?[0-9]+\s*")
     return exp.case().when(_is_float(node.this), rounded).else_(checked)
 
 
@@ -641,7 +620,7 @@ def _cast_text(node: exp.Cast, pattern: str) -> exp.Expr:
     A cast that takes a text only where it has the form that Trino reads.
     """
     text = exp.cast(node.this.copy(), "VARCHAR")
-    fits = _call("regexp_full_match", text, exp.Literal.string(pattern.strip("'")))
+    fits = _call("regexp_full_match", text, exp.Literal.string(pattern))
     message = f"Cannot cast a text to {node.to.sql(dialect='trino').lower()}: "
     otherwise: exp.Expr = (
         exp.Null()
