@@ -370,6 +370,14 @@ class Fusion:
 
         return list(self.store.list(job_filter(status, owner, text), limit=limit))
 
+    def open_jobs(self) -> list[Job]:
+        """
+        Your jobs that have not ended, oldest first.
+        """
+        from fusion_magic.jobs.listing import open_jobs
+
+        return open_jobs(self.store, self.settings.owner)
+
     def job(self, job_id: str | UUID) -> Job:
         """
         The job with that id, or with the only id that starts so.

@@ -225,14 +225,9 @@ def _submit(options: argparse.Namespace) -> None:
 
 
 def _cancel(options: argparse.Namespace) -> None:
-    from fusion_magic.jobs.listing import open_jobs
-
     with _connect(options) as fusion:
-        if options.id == "all":
-            ids = [str(job.id) for job in open_jobs(fusion.store, fusion.settings.owner)]
-        else:
-            ids = [str(fusion.job(options.id).id)]
-        rows = [(job_id, fusion.cancel(job_id)) for job_id in ids]
+        jobs = fusion.open_jobs() if options.id == "all" else [fusion.job(options.id)]
+        rows = [(str(job.id), fusion.cancel(job.id)) for job in jobs]
     data = [{"job": job_id, "status": status} for job_id, status in rows]
     _print(options, data, ("Job", "Status"), rows, "job")
 
@@ -375,7 +370,7 @@ def _jobs(options: argparse.Namespace) -> None:
         (
             str(job.id)[:8],
             job.status.value,
-            job.row_count if job.row_count is not None else job.rows_changed,
+            job.rows,
             " ".join(job.user_query.split()),
         )
         for job in jobs

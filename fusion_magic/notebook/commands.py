@@ -22,7 +22,7 @@ def _jobs(fusion: Fusion, rest: str) -> Table:
             str(job.id)[:8],
             job.status.value,
             job.created.strftime("%Y-%m-%d %H:%M:%S"),
-            job.row_count if job.row_count is not None else job.rows_changed,
+            job.rows,
             _one_line(job.user_query),
         )
         for job in jobs
@@ -54,24 +54,15 @@ def _job(fusion: Fusion, rest: str) -> Table:
 
 
 def _cancel(fusion: Fusion, rest: str) -> Table:
-    from fusion_magic.jobs.listing import open_jobs
-
     word = _required(rest, "a job's id, or all")
-    ids = (
-        [str(job.id) for job in open_jobs(fusion.store, fusion.settings.owner)]
-        if word == "all"
-        else [str(fusion.job(word).id)]
-    )
-    rows = [(job_id[:8], fusion.cancel(job_id)) for job_id in ids]
+    jobs = fusion.open_jobs() if word == "all" else [fusion.job(word)]
+    rows = [(str(job.id)[:8], fusion.cancel(job.id)) for job in jobs]
     return Table(("Job", "Status"), rows, caption=count(len(rows), "job"))
 
 
 def _wait(fusion: Fusion, rest: str) -> Table:
-    from fusion_magic.jobs.listing import open_jobs
-
-    owner = fusion.settings.owner
-    ids = [fusion.job(rest).id] if rest else [job.id for job in open_jobs(fusion.store, owner)]
-    jobs = [fusion.handle(job_id).wait() for job_id in ids]
+    waited = [fusion.job(rest)] if rest else fusion.open_jobs()
+    jobs = [fusion.handle(job.id).wait() for job in waited]
     rows = [(str(job.id)[:8], job.status.value, job.row_count, job.error) for job in jobs]
     return Table(("Job", "Status", "Rows", "Error"), rows, caption=count(len(rows), "job"))
 

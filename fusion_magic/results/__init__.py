@@ -130,19 +130,13 @@ class Result:
         """
         Write the rows to a Parquet file (zstd), whole or not at all.
         """
-        import pyarrow.parquet as pq
-
-        return write_aside(
-            Path(path), lambda aside: pq.write_table(self._table, aside, compression="zstd")
-        )
+        return write_aside(Path(path), lambda aside: write_parquet(self._table, aside))
 
     def to_csv(self, path: str | Path) -> Path:
         """
         Write the rows to a CSV file with a header, whole or not at all.
         """
-        from pyarrow import csv
-
-        return write_aside(Path(path), lambda aside: csv.write_csv(self._table, aside))
+        return write_aside(Path(path), lambda aside: write_csv(self._table, aside))
 
     def rows(self, limit: int | None = None) -> list[tuple[Any, ...]]:
         """
@@ -194,6 +188,24 @@ def type_texts(schema: pa.Schema) -> tuple[str, ...]:
 def _type_text(field: pa.Field) -> str:
     metadata = field.metadata or {}
     return str(metadata.get(b"trino_type", str(field.type).encode()).decode())
+
+
+def write_parquet(table: pa.Table, path: Path) -> None:
+    """
+    *table* as a Parquet file, zstd.
+    """
+    import pyarrow.parquet as pq
+
+    pq.write_table(table, path, compression="zstd")
+
+
+def write_csv(table: pa.Table, path: Path) -> None:
+    """
+    *table* as a CSV file with a header.
+    """
+    from pyarrow import csv
+
+    csv.write_csv(table, path)
 
 
 def write_aside(path: Path, write: Callable[[Path], None]) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusion_magic.errors import InvalidArgument, MissingExtra
-from fusion_magic.results import Result, write_aside
+from fusion_magic.results import Result, write_aside, write_csv, write_parquet
 from fusion_magic.results.storage import StoredResult
 
 if TYPE_CHECKING:
@@ -48,18 +48,6 @@ def export(
     else:
         table = result.arrow()
     return write_aside(path, lambda aside: write(table, aside))
-
-
-def _parquet(table: pa.Table, path: Path) -> None:
-    import pyarrow.parquet as pq
-
-    pq.write_table(table, path, compression="zstd")
-
-
-def _csv(table: pa.Table, path: Path) -> None:
-    from pyarrow import csv
-
-    csv.write_csv(table, path)
 
 
 def _arrow(table: pa.Table, path: Path) -> None:
@@ -119,8 +107,8 @@ def _cell(value: Any) -> Any:
 
 
 WRITERS: Mapping[str, Callable[[Any, Path], None]] = {
-    ".parquet": _parquet,
-    ".csv": _csv,
+    ".parquet": write_parquet,
+    ".csv": write_csv,
     ".arrow": _arrow,
     ".jsonl": _json_lines,
     ".xlsx": _excel,

@@ -127,6 +127,13 @@ class Job:
     worker: str | None = None
     progress: str | None = None
 
+    @property
+    def rows(self) -> int | None:
+        """
+        The rows of its result, or those that it wrote; None where neither is known.
+        """
+        return self.row_count if self.row_count is not None else self.rows_changed
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
