@@ -37,7 +37,7 @@ def answer(
     query = EngineQuery(sql, str(uuid4()), entities=dict(entities or {}))
     execution = engine.execute(query)
     rows = [
-        tuple(_plain(column[place].as_py()) for column in batch.columns)
+        tuple(plain(column[place].as_py()) for column in batch.columns)
         for batch in execution.batches()
         for place in range(batch.num_rows)
     ]
@@ -46,15 +46,18 @@ def answer(
     return Answer(tuple(schema.names), types, rows)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """
+    *value* with its doubles rounded and NaN as a text, so that two engines' can be compared.
+    """
     if isinstance(value, float):
         if math.isnan(value):
             return "NaN"
         return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-import sqlalchemy as sa
 
 from fusion_magic.errors import IllegalTransition, StoreTooNew, StoreUnavailable
 from fusion_magic.store import ColumnEdge, JobFilter, JobStatus, ModelRow, NewJob, Outcome, QueueRow
@@ -18,18 +17,9 @@ from fusion_magic.store.sql_store import SqlStore, open_store
 from fusion_magic.store.tables import metadata
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'jobs.db'}"
-    else:
-        url = request.getfixturevalue("postgres_url")
-        engine = sa.create_engine(url)
-        with engine.begin() as connection:
-            metadata.drop_all(connection)
-            connection.exec_driver_sql("DROP TABLE IF EXISTS alembic_version")
-        engine.dispose()
-    opened = open_store(url)
+@pytest.fixture
+def store(store_url: str) -> Iterator[SqlStore]:
+    opened = open_store(store_url)
     yield opened
     opened.close()
 

@@ -9,7 +9,6 @@ import socket
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,7 +18,6 @@ import sqlalchemy as sa
 from fusion_magic.errors import IllegalTransition, LeaseLost, UnknownJob
 from fusion_magic.store import JobStatus, NewJob, NewTask, Outcome, WorkerRow
 from fusion_magic.store.sql_store import SqlStore, open_store
-from fusion_magic.store.tables import metadata
 
 ENGINE = "trino://host:8080"
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -45,18 +43,9 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[SqlStore]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'jobs.db'}"
-    else:
-        url = request.getfixturevalue("postgres_url")
-        engine = sa.create_engine(url)
-        with engine.begin() as connection:
-            metadata.drop_all(connection)
-            connection.exec_driver_sql("DROP TABLE IF EXISTS alembic_version")
-        engine.dispose()
-    opened = SqlStore(url, clock=clock)
+@pytest.fixture
+def store(store_url: str, clock: Clock) -> Iterator[SqlStore]:
+    opened = SqlStore(store_url, clock=clock)
     opened.migrate()
     yield opened
     opened.close()

@@ -15,7 +15,6 @@ A line of ``tests/fixtures/sql/duckdb/decisions.txt`` is an outcome and a statem
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from decimal import Decimal
@@ -24,6 +23,7 @@ from typing import Any
 
 from fusion_magic import Fusion
 from fusion_magic.errors import FusionError, UnsupportedSql
+from tests.both_engines import plain
 
 FILE = Path(__file__).parents[1] / "fixtures" / "sql" / "duckdb" / "decisions.txt"
 ROWS = (
@@ -72,7 +72,7 @@ def outcome_of(statement: str, trino: Fusion, duckdb: Fusion) -> str:
     if isinstance(here, FusionError):
         return "error"
     if (there[0], there[2]) != (here[0], here[2]):
-        return "double" if _plain(there[0]) == _plain(here[0]) else "different"
+        return "double" if _as_doubles(there[0]) == _as_doubles(here[0]) else "different"
     return "same" if there[1] == here[1] else "type"
 
 
@@ -81,7 +81,7 @@ def _answer(fusion: Fusion, sql: str) -> Any:
         result = fusion.run(sql)
     except FusionError as error:
         return error
-    rows = [_value(row) for row in result.rows()]
+    rows = [plain(row) for row in result.rows()]
     rows = rows if "ORDER BY" in sql else sorted(rows, key=repr)
     return rows, [_type(kind) for kind in result.types], result.columns
 
@@ -90,17 +90,7 @@ def _type(text: str) -> str:
     return re.sub(r"(var)?char\(\d+\)", "varchar", text).replace(" ", "")
 
 
-def _value(value: Any) -> Any:
-    if isinstance(value, float):
-        return "NaN" if math.isnan(value) else float(f"{value:.12g}")
-    if isinstance(value, dict):
-        return {key: _value(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_value(inner) for inner in value]
-    return value
-
-
-def _plain(value: Any) -> Any:
+def _as_doubles(value: Any) -> Any:
     if isinstance(value, Decimal):
         return float(value)
-    return [_plain(inner) for inner in value] if isinstance(value, list) else value
+    return [_as_doubles(inner) for inner in value] if isinstance(value, list) else value

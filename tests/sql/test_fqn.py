@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from fusion_magic.errors import InvalidFqn
 from fusion_magic.sql import parse_fqn
 from fusion_magic.sql.fqn import format_fqn
+from tests.distribution import run
 
 OPENMETADATA = "2.0.7"
 COUNT = 20_000
@@ -104,18 +105,8 @@ def oracle() -> Path:
     if not home.exists():
         aside = home.with_name(f"{home.name}-{os.getpid()}")
         packages = (f"openmetadata-ingestion=={OPENMETADATA}", "antlr4-python3-runtime==4.9.2")
-        command = [
-            sys.executable,
-            "-m",
-            "uv",
-            "pip",
-            "install",
-            "-q",
-            "--no-deps",
-            "--target",
-            str(aside),
-        ]
-        subprocess.run([*command, *packages], check=True)
+        uv = (sys.executable, "-m", "uv", "pip", "install", "-q", "--no-deps")
+        run(*uv, "--target", aside, *packages)
         aside.rename(home)
     return home
 
