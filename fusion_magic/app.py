@@ -11,12 +11,13 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from uuid import UUID
 
 from fusion_magic.config import Settings, load_settings, without_secret
 from fusion_magic.errors import (
     FusionError,
+    InvalidArgument,
     InvalidSettings,
     StoreError,
     UnknownFqn,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from fusion_magic.engines import Engine, Plan, Progress
     from fusion_magic.handle import JobHandle
     from fusion_magic.jobs.names import Names
-    from fusion_magic.jobs.prepare import Parameters, Translation
+    from fusion_magic.jobs.prepare import Into, Parameters, Translation
     from fusion_magic.jobs.run import Outside
     from fusion_magic.jobs.submit import Request
     from fusion_magic.metadata import Entity, Metadata
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from fusion_magic.worker import Worker
 
 CATALOG_FILE = "catalog.yaml"
+_Done = TypeVar("_Done")
 
 
 def connect(profile: str | None = None, **settings: Any) -> Fusion:
@@ -119,6 +121,8 @@ class Fusion:
         params: Parameters | None = None,
         refs: Mapping[str, str] | None = None,
         name: str | None = None,
+        into: str | None = None,
+        if_exists: str = "fail",
         limit: int | None = None,
         lineage: bool = True,
         origin: str = "",
@@ -136,6 +140,10 @@ class Fusion:
 
             name: Store the rows under this name too, from where other notebooks and later SQL read them.
 
+            into: Let the engine write the rows to this table, named by an FQN, instead of giving them.
+
+            if_exists: Where that table exists: ``fail``, ``append`` the rows or ``replace`` it.
+
             limit: Most rows wanted.
 
             lineage: Whether what OpenMetadata must learn is queued.
@@ -150,7 +158,9 @@ class Fusion:
         """
         from fusion_magic.jobs.run import run
 
-        request = self._request(sql, params, name, limit, has_lineage=lineage, origin=origin)
+        request = self._request(
+            sql, params, name, _into(into, if_exists), limit, has_lineage=lineage, origin=origin
+        )
         result, translation = run(
             request, self._names(refs), self._outside(), on_progress=on_progress
         )
@@ -166,6 +176,8 @@ class Fusion:
         params: Parameters | None = None,
         refs: Mapping[str, str] | None = None,
         name: str | None = None,
+        into: str | None = None,
+        if_exists: str = "fail",
         limit: int | None = None,
         lineage: bool = True,
         origin: str = "",
@@ -184,7 +196,9 @@ class Fusion:
         from fusion_magic.jobs.background import new_task
         from fusion_magic.jobs.submit import submit
 
-        request = self._request(sql, params, name, limit, has_lineage=lineage, origin=origin)
+        request = self._request(
+            sql, params, name, _into(into, if_exists), limit, has_lineage=lineage, origin=origin
+        )
         submitted = submit(
             request,
             self._names(refs),
@@ -297,23 +311,15 @@ class Fusion:
         """
         Run each statement of *sql* as a job of its own, in order; the first failure stops the rest.
 
-        Takes the options of ``run``. Errors point into the whole text.
+        Takes the options of ``run``; ``name`` and ``into`` are the last statement's. Errors point into the whole text.
         """
-        from fusion_magic.sql.statement import split_statements
+        return self._each(self.run, sql, options)
 
-        try:
-            statements = split_statements(sql)
-        except FusionError as error:
-            # Text that cannot even be split is one job, so that it leaves a row like any other.
-            self.run(sql, **options)
-            raise error from None
-        for statement in statements:
-            try:
-                yield self.run(statement.text, **options)
-            except FusionError as error:
-                if error.sql == statement.text and error.span is not None:
-                    error.sql, error.span = sql, error.span.shifted(statement.start)
-                raise
+    def submit_script(self, sql: str, **options: Any) -> Iterator[JobHandle]:
+        """
+        Hand each statement of *sql* to a worker, as ``run_script`` runs them; they may run at the same time.
+        """
+        return self._each(self.submit, sql, options)
 
     def translate(self, sql: str, *, refs: Mapping[str, str] | None = None) -> Translation:
         """
@@ -327,14 +333,17 @@ class Fusion:
         *,
         params: Parameters | None = None,
         refs: Mapping[str, str] | None = None,
+        into: str | None = None,
+        if_exists: str = "fail",
         limit: int | None = None,
     ) -> Translation:
         """
-        ``translate`` with parameters and a limit.
+        ``translate`` with the options of ``run``.
         """
         from fusion_magic.jobs.prepare import prepare
 
-        return prepare(sql, self._names(refs), params=params, limit=limit)
+        target = _into(into, if_exists)
+        return prepare(sql, self._names(refs), params=params, limit=limit, into=target)
 
     def explain(
         self,
@@ -493,6 +502,27 @@ class Fusion:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _each(
+        self, do: Callable[..., _Done], sql: str, options: Mapping[str, Any]
+    ) -> Iterator[_Done]:
+        from fusion_magic.sql.statement import split_statements
+
+        try:
+            statements = split_statements(sql)
+        except FusionError as error:
+            # Text that cannot even be split is one job, so that it leaves a row like any other.
+            do(sql, **options)
+            raise error from None
+        earlier = {**options, "name": None, "into": None}
+        for statement in statements:
+            given = options if statement is statements[-1] else earlier
+            try:
+                yield do(statement.text, **given)
+            except FusionError as error:
+                if error.sql == statement.text and error.span is not None:
+                    error.sql, error.span = sql, error.span.shifted(statement.start)
+                raise
+
     def _workers_text(self) -> str:
         """
         How many workers serve this engine.
@@ -524,6 +554,7 @@ class Fusion:
         sql: str,
         params: Parameters | None,
         name: str | None,
+        into: Into | None,
         limit: int | None,
         *,
         has_lineage: bool,
@@ -532,6 +563,11 @@ class Fusion:
         from fusion_magic.jobs.submit import Request
         from fusion_magic.results.storage import check_name
 
+        if name is not None and into is not None:
+            raise InvalidArgument(
+                "Rows are stored under a name, or written to a table by the engine, not both.",
+                hint="Give --name or --into.",
+            )
         return Request(
             text=sql,
             params=params,
@@ -542,6 +578,7 @@ class Fusion:
             profile=self.settings.profile,
             name=check_name(name) if name is not None else "",
             engine=self.engine.name,
+            into=into,
         )
 
     def _outside(self) -> Outside:
@@ -594,3 +631,11 @@ class Fusion:
         fresh = tuple(w for w in warnings if "no lineage" not in w or w not in self._said)
         self._said.update(warnings)
         return fresh
+
+
+def _into(table: str | None, if_exists: str) -> Into | None:
+    from fusion_magic.jobs.prepare import Into
+    from fusion_magic.sql.writing import writing_kind
+
+    writing_kind(if_exists)
+    return Into(table, if_exists) if table is not None else None

@@ -172,6 +172,8 @@ def test_tables_in_this_process_memory_are_refused_by_name(fusion: Fusion) -> No
         fusion.submit("SELECT * FROM a.b.c.made")
     with pytest.raises(UnsupportedSql, match="memory"):
         fusion.submit("CREATE TABLE a.b.c.other AS SELECT 1 AS x")
+    with pytest.raises(UnsupportedSql, match="memory"):
+        fusion.submit("SELECT 1 AS x", into="a.b.c.other")
     with pytest.raises(UnsupportedSql, match="USE"):
         fusion.submit("USE a.b.c")
 
@@ -187,6 +189,8 @@ def test_a_kernel_and_its_worker_take_turns_on_one_duckdb_file(tmp_path: Path) -
             done = fusion.submit(f"INSERT INTO shared.main.t SELECT {number}").result(WAIT_S)
             assert (done.update_type, done.rows_changed) == ("INSERT", 1)
             assert fusion.run("SELECT count(*) FROM shared.main.t").rows() == [(number,)]
+        fusion.submit("SELECT x + 1 AS y FROM shared.main.t", into="shared.main.u").result(WAIT_S)
+        assert fusion.run("SELECT sum(y) FROM shared.main.u").rows() == [(9,)]
         stop_workers(fusion)
 
 

@@ -70,12 +70,9 @@ def _parser() -> argparse.ArgumentParser:
         return command
 
     command = add_question("run", _run, "run statements, each as a job, and print their rows")
-    _add_sql(command)
-    command.add_argument("-n", "--limit", type=int, help="at most this many rows")
+    _add_running(command)
     command = add_question("submit", _submit, "hand statements to a worker and print their jobs")
-    _add_sql(command)
-    command.add_argument("-n", "--limit", type=int, help="at most this many rows")
-    command.add_argument("--name", help="store the result under this name")
+    _add_running(command)
     command.add_argument("--priority", type=int, default=0, help="higher goes first; 0 by default")
     _add_sql(add_question("translate", _translate, "print what the engine would be sent"))
     command = add_question("lineage", _lineage, "print what a table was made from and goes into")
@@ -118,6 +115,23 @@ def _parser() -> argparse.ArgumentParser:
     add("demo", _demo, "run the quickstart notebook and print what it does")
     add("lab", _lab, "open the quickstart notebook in JupyterLab")
     return parser
+
+
+def _add_running(command: Any) -> None:
+    _add_sql(command)
+    command.add_argument("-n", "--limit", type=int, help="at most this many rows")
+    command.add_argument("--name", help="store the result under this name")
+    command.add_argument("--into", metavar="TABLE", help="let the engine write the rows to it")
+    existing = command.add_mutually_exclusive_group()
+    for word, help_ in (("append", "add the rows to it"), ("replace", "put them in its place")):
+        existing.add_argument(
+            f"--{word}",
+            dest="if_exists",
+            action="store_const",
+            const=word,
+            default="fail",
+            help=f"where that table exists: {help_}",
+        )
 
 
 def _add_sql(command: Any) -> None:
@@ -190,14 +204,22 @@ def _statement_options(options: argparse.Namespace) -> dict[str, Any]:
     return {"params": params, "refs": dict(options.ref)}
 
 
+def _run_options(options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        **_statement_options(options),
+        "limit": options.limit,
+        "name": options.name,
+        "into": options.into,
+        "if_exists": options.if_exists,
+        "origin": "command line",
+    }
+
+
 def _run(options: argparse.Namespace) -> None:
     from fusion_magic.notebook.display import result_table
 
-    given = _statement_options(options)
     with _connect(options) as fusion:
-        for result in fusion.run_script(
-            _sql(options), limit=options.limit, origin="command line", **given
-        ):
+        for result in fusion.run_script(_sql(options), **_run_options(options)):
             if options.json:
                 _print_json(_result_data(result))
             else:
@@ -205,21 +227,9 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _submit(options: argparse.Namespace) -> None:
-    from fusion_magic.sql.statement import split_statements
-
-    given = _statement_options(options)
+    given = {**_run_options(options), "priority": options.priority}
     with _connect(options) as fusion:
-        handles = [
-            fusion.submit(
-                statement.text,
-                name=options.name,
-                limit=options.limit,
-                priority=options.priority,
-                origin="command line",
-                **given,
-            )
-            for statement in split_statements(_sql(options))
-        ]
+        handles = list(fusion.submit_script(_sql(options), **given))
     rows = [(handle.id,) for handle in handles]
     _print(options, [{"job": handle.id} for handle in handles], ("Job",), rows, "job")
 

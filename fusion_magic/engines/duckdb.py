@@ -322,13 +322,11 @@ class DuckDBExecution:
         self._release = release
         self._sql = sql
         self._trino_sql = trino_sql
-        words = trino_sql.split(None, 2)
-        word = words[0].upper() if words else ""
+        words = [w for w in tokenize(trino_sql).words[:5] if w not in {"OR", "REPLACE"}]
+        word = words[0] if words else ""
         is_update = word in _UPDATES
         self.update_type = (
-            " ".join(w.upper() for w in words[: 2 if word in {"CREATE", "DROP"} else 1])
-            if is_update
-            else None
+            " ".join(words[: 2 if word in {"CREATE", "DROP"} else 1]) if is_update else None
         )
         self.rows_changed: int | None = None
         self._schema: pa.Schema | None = None

@@ -84,7 +84,7 @@ def _require_shared(translation: Translation, engine: Engine) -> None:
                 f"{'read' if reference.role == 'source' else 'leave'} it.",
                 hint="Keep it in a DuckDB file (engine.url = duckdb:///analysis.duckdb, table analysis.main.name), "
                 "or run the statement without --async.",
-                span=reference.span,
+                span=reference.place,
             )
 
 
@@ -222,7 +222,7 @@ class BackgroundRun:
         return self._begin(query)
 
     def _is_target_absent(self, query: EngineQuery) -> bool:
-        kind = self._run.translation.statement.kind if self._run is not None else ""
+        kind = self._run.translation.kind if self._run is not None else ""
         return (
             kind in {"CREATE TABLE AS", "CREATE TABLE", "CREATE VIEW"}
             and bool(query.targets)

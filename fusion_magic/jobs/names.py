@@ -120,7 +120,7 @@ class Names:
             entities = (exact[fqn],) if fqn in exact else folded.get(fqn, ())
             if len(entities) > 1:
                 raise AmbiguousFqn(
-                    fqn, candidates=tuple(e.fqn for e in entities), span=reference.span
+                    fqn, candidates=tuple(e.fqn for e in entities), span=reference.place
                 )
             if entities:
                 return _known(entities[0])
@@ -132,7 +132,7 @@ class Names:
         if found is not None:
             return found
         raise UnknownFqn(
-            fqns[-1], similar=self.metadata.similar(fqns[-1], limit=3), span=reference.span
+            fqns[-1], similar=self.metadata.similar(fqns[-1], limit=3), span=reference.place
         )
 
     def _as_result(self, reference: Reference) -> Resolved | None:
@@ -144,7 +144,7 @@ class Names:
             raise UnsupportedSql(
                 f"{name} is a stored result, which the engine {self.engine.name} cannot read from SQL.",
                 hint="Write it to a table with CREATE TABLE … AS, which later SQL can name.",
-                span=reference.span,
+                span=reference.place,
             )
         fqn = result_fqn(name)
         entity = Entity("", fqn, "table", (*RESULT_SERVICE, name), source=path)

@@ -55,7 +55,7 @@ def build_lineage(translation: Translation, *, origin: str, result_name: str = "
     """
     The lineage of *translation*'s statement, run in *origin*, its rows stored as *result_name* if that is not empty.
     """
-    if translation.statement.kind not in _MOVING_ROWS:
+    if translation.kind not in _MOVING_ROWS:
         return Lineage()
     pairs = tuple(zip(translation.references, translation.resolved, strict=True))
     sources = tuple(dict.fromkeys(r.fqn for ref, r in pairs if ref.role == "source" and r.fqn))

@@ -12,10 +12,11 @@ from typing import Any
 
 from fusion_magic.errors import Span
 from fusion_magic.jobs.names import Resolved
-from fusion_magic.jobs.prepare import Translation, analyse
+from fusion_magic.jobs.prepare import Into, Translation, analyse, with_target
 from fusion_magic.jobs.submit import Request, Submitted
 from fusion_magic.metadata import Column, Entity
 from fusion_magic.sql.translation import Edit
+from fusion_magic.sql.writing import writing_kind
 from fusion_magic.store import Task
 
 
@@ -25,6 +26,7 @@ def to_payload(request: Request, translation: Translation) -> str:
     """
     data = {
         "name": request.name,
+        "into": asdict(request.into) if request.into else None,
         "has_lineage": request.has_lineage,
         "profile": request.profile,
         "limit": translation.limit,
@@ -49,15 +51,17 @@ def from_payload(task: Task) -> Submitted:
     """
     data: dict[str, Any] = json.loads(task.payload)
     analysis = analyse(task.user_query)
+    into = Into(**data["into"]) if data.get("into") else None
     translation = Translation(
         statement=analysis.statement,
-        references=analysis.references,
+        references=with_target(analysis.references, into),
         resolved=tuple(_resolved(value) for value in data["resolved"]),
         converted_query=task.converted_query,
         models=(),
         limit=data["limit"],
         offset=data["offset"],
         edits=tuple(Edit(Span(start, end), text) for start, end, text in data["edits"]),
+        writing=writing_kind(into.if_exists) if into is not None else "",
     )
     request = Request(
         text=task.user_query,
@@ -66,6 +70,7 @@ def from_payload(task: Task) -> Submitted:
         owner=task.owner,
         profile=data["profile"],
         name=data["name"],
+        into=into,
     )
     return Submitted(task.job_id, request, translation)
 

@@ -27,6 +27,7 @@ from fusion_magic.sql.translation import (
     name_edits,
     shift_span,
 )
+from fusion_magic.sql.writing import target_reference, writing_edit, writing_hint, writing_kind
 from fusion_magic.store import ModelRow
 
 if TYPE_CHECKING:
@@ -48,6 +49,20 @@ class Analysis:
     use: tuple[str, ...] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Into:
+    """
+    The table that a query's rows are written to by the engine, and what happens where it exists.
+
+    Attributes:
+        table: Its FQN, or a Trino name.
+        if_exists: ``fail``, ``append`` or ``replace``.
+    """
+
+    table: str
+    if_exists: str = "fail"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Translation:
     """
@@ -55,12 +70,14 @@ class Translation:
 
     Attributes:
         statement: The user's statement.
-        references: Where it names tables, and ``resolved`` what each stands for, in the same order.
+        references: Where it names tables, and ``resolved`` what each stands for, in the same order; the table that its
+            rows are written to, given beside it, comes last.
         converted_query: What the engine can run as it stands.
         models: The FusionModel rows, one a name, in the order of the text.
         limit: The outermost query's limit, in rows, or None; ``offset`` likewise.
         edits: What was replaced, in places of the user's text.
         prefix: For a USE statement, what it sets; else None.
+        writing: The kind of the statement that writes the query's rows to a table given beside it; else empty.
     """
 
     statement: Statement
@@ -72,6 +89,21 @@ class Translation:
     offset: int | None
     edits: tuple[Edit, ...]
     prefix: tuple[str, ...] | None = None
+    writing: str = ""
+
+    @property
+    def kind(self) -> str:
+        """
+        What the engine is sent, in the words of ``Statement.kind``.
+        """
+        return self.writing or self.statement.kind
+
+    @property
+    def is_query(self) -> bool:
+        """
+        Whether it gives rows and writes nothing.
+        """
+        return self.statement.is_query and not self.writing
 
     @cached_property
     def lineage(self) -> Lineage:
@@ -109,7 +141,7 @@ class Translation:
                 if reference.role != "source"
             ),
             tags=tags,
-            is_query=self.statement.is_query,
+            is_query=self.is_query,
         )
 
     def located(self, error: FusionError) -> FusionError:
@@ -119,6 +151,8 @@ class Translation:
         if error.span is not None and error.sql is None:
             error.span = shift_span(self.edits, error.span)
             error.sql = self.statement.text
+        if self.writing and error.hint is None:
+            error.hint = writing_hint(error.message)
         return error
 
 
@@ -173,7 +207,12 @@ def _refuse_long_names(statement: Statement) -> None:
 
 
 def prepare(
-    text: str, names: Names, *, params: Parameters | None = None, limit: int | None = None
+    text: str,
+    names: Names,
+    *,
+    params: Parameters | None = None,
+    limit: int | None = None,
+    into: Into | None = None,
 ) -> Translation:
     """
     Translate one statement.
@@ -188,6 +227,8 @@ def prepare(
 
         limit: Most rows that the outermost query may give, or None.
 
+        into: The table that its rows are written to, or None.
+
     Raises:
         UsageError: The text, a name or a parameter is wrong; ``sql`` and ``span`` say where.
     """
@@ -195,7 +236,7 @@ def prepare(
         analysis = analyse(text)
         if analysis.use is not None:
             return _prepare_use(analysis, names)
-        return _prepare(analysis, names, params, limit)
+        return _prepare(analysis, names, params, limit, into)
     except FusionError as error:
         if error.sql is None:
             error.sql = text
@@ -203,31 +244,49 @@ def prepare(
 
 
 def _prepare(
-    analysis: Analysis, names: Names, params: Parameters | None, limit: int | None
+    analysis: Analysis,
+    names: Names,
+    params: Parameters | None,
+    limit: int | None,
+    into: Into | None,
 ) -> Translation:
     statement = analysis.statement
-    resolved = names.resolve(analysis.references)
+    references = with_target(analysis.references, into)
+    resolved = names.resolve(references)
     paging = analysis.paging
     if limit is not None:
         paging = limit_to(statement, paging, limit)
     edits = (
         *name_edits(
             analysis.references,
-            [r.trino_parts if r.is_rewritten else None for r in resolved],
+            [
+                r.trino_parts if r.is_rewritten else None
+                for r in resolved[: len(analysis.references)]
+            ],
         ),
         *paging.edits,
         *_parameter_edits(analysis, params),
     )
+    if into is not None:
+        edits = (writing_edit(statement, resolved[-1].trino_parts, into.if_exists), *edits)
     return Translation(
         statement=statement,
-        references=analysis.references,
+        references=references,
         resolved=resolved,
         converted_query=apply_edits(statement.text, edits),
         models=_model_rows(resolved),
         limit=paging.limit,
         offset=paging.offset,
         edits=tuple(edits),
+        writing=writing_kind(into.if_exists) if into is not None else "",
     )
+
+
+def with_target(references: tuple[Reference, ...], into: Into | None) -> tuple[Reference, ...]:
+    """
+    *references*, and behind them the table that the rows are written to.
+    """
+    return (*references, target_reference(into.table)) if into is not None else references
 
 
 def _parameter_edits(analysis: Analysis, params: Parameters | None) -> tuple[Edit, ...]:

@@ -184,7 +184,7 @@ class Run:
 
     def _stop(self, drain: Drain, sink: Sink, interrupt: BaseException) -> None:
         drain.cancel_and_wait()
-        is_written = drain.is_complete and not self.translation.statement.is_query
+        is_written = drain.is_complete and not self.translation.is_query
         if isinstance(interrupt, KeyboardInterrupt) and is_written:
             self._finish(drain, sink, self._lineage())
 

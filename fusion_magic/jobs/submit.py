@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 from fusion_magic.errors import FusionError, LeaseLost, QueryCanceled, StoreError
 from fusion_magic.jobs.names import Names
-from fusion_magic.jobs.prepare import Parameters, Translation, prepare
+from fusion_magic.jobs.prepare import Into, Parameters, Translation, prepare
 from fusion_magic.store import NewJob, NewTask, Store
 
 logger = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ class Request:
         profile: The profile of the settings.
         name: Under which the result is stored; empty for none.
         engine: The engine's name.
+        into: The table that the engine writes the rows to; None for none.
     """
 
     text: str
@@ -46,6 +47,7 @@ class Request:
     profile: str = ""
     name: str = ""
     engine: str = ""
+    into: Into | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,9 @@ def submit(
         )
     )
     with recorded(store, job_id):
-        translation = prepare(request.text, names, params=request.params, limit=request.limit)
+        translation = prepare(
+            request.text, names, params=request.params, limit=request.limit, into=request.into
+        )
         store.queue(
             job_id,
             converted_query=translation.converted_query,

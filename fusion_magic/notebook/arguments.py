@@ -26,6 +26,9 @@ HELP = """\
       --ref ALIAS=FQN   a short name for a table
       --async           hand it to a worker and go on; the value is a handle of the job
       --name RESULT     store the rows under this name, for later SQL and other notebooks
+      --into TABLE      let the engine write the rows to this table
+      --append          where that table exists: add the rows to it
+      --replace         where that table exists: put the rows in its place
       --profile P       settings of [profiles.P] in fusion.toml
       --dry-run         show names, converted query and lineage; run nothing
       --explain         show the engine's plan and estimates; run nothing
@@ -44,6 +47,8 @@ _FLAGS = {
     "--explain": "is_explain",
     "--no-lineage": "no_lineage",
     "--async": "is_async",
+    "--append": "is_append",
+    "--replace": "is_replace",
     "-q": "is_quiet",
     "--quiet": "is_quiet",
     "-h": "is_help",
@@ -59,6 +64,7 @@ _VALUES = {
     "--ref": "refs",
     "--profile": "profile",
     "--name": "name",
+    "--into": "into",
 }
 
 
@@ -74,12 +80,22 @@ class Arguments:
     refs: dict[str, str] = field(default_factory=dict)
     profile: str | None = None
     name: str | None = None
+    into: str | None = None
+    is_append: bool = False
+    is_replace: bool = False
     is_async: bool = False
     is_dry_run: bool = False
     is_explain: bool = False
     no_lineage: bool = False
     is_quiet: bool = False
     is_help: bool = False
+
+    @property
+    def if_exists(self) -> str:
+        """
+        What happens where the table of ``--into`` exists.
+        """
+        return "append" if self.is_append else "replace" if self.is_replace else "fail"
 
 
 def parse_arguments(line: str) -> Arguments:
@@ -106,6 +122,14 @@ def parse_arguments(line: str) -> Arguments:
             _set(arguments, _VALUES[option], option, value)
         else:
             raise _unknown(option)
+    if arguments.is_append and arguments.is_replace:
+        raise InvalidArgument(
+            "Rows are added to a table, or put in its place.", hint="Give --append or --replace."
+        )
+    if (arguments.is_append or arguments.is_replace) and arguments.into is None:
+        raise InvalidArgument(
+            "--append and --replace say what --into does.", hint="--into TABLE --append"
+        )
     return arguments
 
 
@@ -158,10 +182,8 @@ def _set(arguments: Arguments, name: str, option: str, value: str) -> None:
             arguments.refs[key] = text
         else:
             arguments.params[key] = parse_value(text)
-    elif name == "name":
-        arguments.name = value
     else:
-        arguments.profile = value
+        setattr(arguments, name, value)
 
 
 @dataclass(frozen=True, slots=True)

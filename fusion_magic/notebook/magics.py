@@ -126,14 +126,7 @@ class FusionMagics(Magics):
         warnings: tuple[str, ...] = ()
         try:
             for result in fusion.run_script(
-                cell,
-                params=lambda name: self._parameter(arguments, name),
-                refs=arguments.refs,
-                limit=arguments.limit,
-                lineage=not arguments.no_lineage,
-                name=arguments.name,
-                origin=notebook_name(self.shell),
-                on_progress=progress.update,
+                cell, **self._options(arguments), on_progress=progress.update
             ):
                 warnings += result.warnings
         finally:
@@ -148,20 +141,8 @@ class FusionMagics(Magics):
         Hand each statement to a worker; they may run at the same time.
         """
         from fusion_magic.notebook.card import show_card
-        from fusion_magic.sql.statement import split_statements
 
-        handles = [
-            fusion.submit(
-                statement.text,
-                params=lambda name: self._parameter(arguments, name),
-                refs=arguments.refs,
-                name=arguments.name,
-                limit=arguments.limit,
-                lineage=not arguments.no_lineage,
-                origin=notebook_name(self.shell),
-            )
-            for statement in split_statements(cell)
-        ]
+        handles = list(fusion.submit_script(cell, **self._options(arguments)))
         if arguments.out is not None and handles:
             self.shell.user_ns[arguments.out] = handles[-1]
         if not arguments.is_quiet:
@@ -182,6 +163,29 @@ class FusionMagics(Magics):
             self.shell.user_ns[wanted.out] = result
             return None
         return _shown(result, result_table(result, preview_rows=self.preview_rows))
+
+    def _options(self, arguments: Arguments) -> dict[str, Any]:
+        """
+        What a cell's options are to ``Fusion.run``.
+        """
+        return {
+            **self._wording(arguments),
+            "lineage": not arguments.no_lineage,
+            "name": arguments.name,
+            "origin": notebook_name(self.shell),
+        }
+
+    def _wording(self, arguments: Arguments) -> dict[str, Any]:
+        """
+        Those that change the SQL.
+        """
+        return {
+            "params": lambda name: self._parameter(arguments, name),
+            "refs": arguments.refs,
+            "limit": arguments.limit,
+            "into": arguments.into,
+            "if_exists": arguments.if_exists,
+        }
 
     def _parameter(self, arguments: Arguments, name: str) -> object:
         if name in arguments.params:
@@ -218,15 +222,8 @@ class FusionMagics(Magics):
     def _translations(self, fusion: Any, arguments: Arguments, cell: str) -> list[Any]:
         from fusion_magic.sql.statement import split_statements
 
-        return [
-            fusion.prepare(
-                statement.text,
-                params=lambda name: self._parameter(arguments, name),
-                refs=arguments.refs,
-                limit=arguments.limit,
-            )
-            for statement in split_statements(cell)
-        ]
+        given = self._wording(arguments)
+        return [fusion.prepare(statement.text, **given) for statement in split_statements(cell)]
 
     # --- commands
 

@@ -154,6 +154,13 @@ class Reference:
     alias_at: int | None = None
     alias: str | None = None
 
+    @property
+    def place(self) -> Span | None:
+        """
+        Where an error about the name points; None for a name that was given beside the text.
+        """
+        return self.span if self.span.end > self.span.start else None
+
 
 @dataclass(slots=True)
 class _Scope:

@@ -13,7 +13,14 @@ import pytest
 
 from fusion_magic import connect
 from fusion_magic.app import Fusion
-from fusion_magic.errors import FusionError, QueryFailed, ResultTooLarge, UnknownFqn, UnsupportedSql
+from fusion_magic.errors import (
+    FusionError,
+    InvalidArgument,
+    QueryFailed,
+    ResultTooLarge,
+    UnknownFqn,
+    UnsupportedSql,
+)
 from fusion_magic.store import JobStatus
 
 CATALOG = """version: 1
@@ -143,3 +150,73 @@ def test_loading_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+SPENT = (
+    "SELECT custkey AS customer, totalprice AS spent FROM shop.db.public.orders WHERE orderkey < 3"
+)
+
+
+def test_an_engine_writes_a_querys_rows_to_a_table(fusion: Fusion) -> None:
+    try:
+        result = fusion.run(SPENT, into="out.db.default.spent")
+
+        assert (result.update_type, result.rows_changed, result.row_count) == ("CREATE TABLE", 2, 0)
+        job = fusion.job(result.job_id)
+        assert job.user_query == SPENT
+        assert str(job.converted_query).startswith("CREATE TABLE memory.default.spent AS\nSELECT")
+        assert [(r.command, r.model_name_fqn) for _, r in fusion.queued(result.job_id)] == [
+            ("INGESTION", "out.db.default.spent"),
+            ("LINEAGE", "out.db.default.spent"),
+        ]
+        edges = fusion.column_edges(result.job_id)
+        assert [(e.source_column, e.target_fqn, e.target_column) for e in edges] == [
+            ("custkey", "out.db.default.spent", "customer"),
+            ("totalprice", "out.db.default.spent", "spent"),
+        ]
+
+        fusion.run(SPENT, into="out.db.default.spent", if_exists="append")
+
+        assert fusion.run("SELECT count(*) FROM out.db.default.spent").rows() == [(4,)]
+        with pytest.raises(QueryFailed, match="already exists") as caught:
+            fusion.run(SPENT, into="out.db.default.spent")
+        assert "--append" in str(caught.value.hint)
+    finally:
+        fusion.run("DROP TABLE IF EXISTS out.db.default.spent")
+
+
+def test_a_table_is_replaced_where_the_connector_can(fusion: Fusion) -> None:
+    fusion.run(SPENT, into="out.db.default.spent")
+    try:
+        if fusion.engine.name == "trino":
+            with pytest.raises(QueryFailed, match="does not support replacing") as caught:
+                fusion.run(SPENT, into="out.db.default.spent", if_exists="replace")
+            assert "DROP TABLE" in str(caught.value.hint)
+            return
+        fusion.run(SPENT, into="out.db.default.spent", if_exists="replace", limit=1)
+
+        assert fusion.run("SELECT count(*) FROM out.db.default.spent").rows() == [(1,)]
+    finally:
+        fusion.run("DROP TABLE IF EXISTS out.db.default.spent")
+
+
+def test_a_table_to_write_to_that_cannot_be_is_refused(fusion: Fusion) -> None:
+    with pytest.raises(UnknownFqn, match=r"no\.such\.schema\.spent") as caught:
+        fusion.run(SPENT, into="no.such.schema.spent")
+    assert caught.value.span is None
+    with pytest.raises(InvalidArgument, match="SHOW CATALOGS gives none"):
+        fusion.run("SHOW CATALOGS", into="out.db.default.spent")
+    with pytest.raises(InvalidArgument, match="not both"):
+        fusion.run(SPENT, into="out.db.default.spent", name="spent")
+    with pytest.raises(InvalidArgument, match="if_exists is 'drop'"):
+        fusion.run(SPENT, into="out.db.default.spent", if_exists="drop")
+
+
+def test_only_the_last_statement_of_a_cell_is_written(fusion: Fusion) -> None:
+    try:
+        cell = f"USE shop.db.public; {SPENT.replace('shop.db.public.orders', 'orders')}"
+        results = list(fusion.run_script(cell, into="out.db.default.spent"))
+
+        assert [result.update_type for result in results] == ["USE", "CREATE TABLE"]
+    finally:
+        fusion.run("DROP TABLE IF EXISTS out.db.default.spent")

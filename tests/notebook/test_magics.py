@@ -71,7 +71,10 @@ def test_names_are_completed_part_by_part(shell: Any) -> None:
     assert "a.b.c." in found
 
 
-@pytest.mark.parametrize("line", ["--lmit 3", "-n x", "-o 1x", "-p a", "-o", "-p 'a"])
+@pytest.mark.parametrize(
+    "line",
+    ["--lmit 3", "-n x", "-o 1x", "-p a", "-o", "-p 'a", "--append", "--into t --append --replace"],
+)
 def test_a_wrong_line_is_refused(line: str) -> None:
     with pytest.raises(InvalidArgument):
         parse_arguments(line)
@@ -83,6 +86,16 @@ def test_options_are_read() -> None:
     assert (arguments.out, arguments.limit, arguments.no_lineage) == ("df", 10, True)
     assert arguments.params == {"day": "2024-01-01"}
     assert arguments.refs == {"o": 'a."b.c".d'}
+    assert parse_arguments('--into a."b.c".d --append').if_exists == "append"
+
+
+def test_a_cell_writes_to_a_table_and_shows_how_many_rows(shell: Any) -> None:
+    result = shell.run_cell_magic("fusion", "--into a.b.c.made", "SELECT id FROM a.b.c.t")
+
+    assert "CREATE TABLE: 2 rows" in result._repr_mimebundle_()["text/plain"]
+    shell.run_cell_magic("fusion", "--into a.b.c.made --append -q", "SELECT id FROM a.b.c.t")
+    counted = shell.run_cell_magic("fusion", "", "SELECT count(*) FROM a.b.c.made")
+    assert counted.rows() == [(4,)]
 
 
 def test_control_characters_are_made_visible_and_null_differs_from_its_text() -> None:
