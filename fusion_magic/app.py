@@ -123,6 +123,7 @@ class Fusion:
         name: str | None = None,
         into: str | None = None,
         if_exists: str = "fail",
+        cache: str | None = None,
         limit: int | None = None,
         lineage: bool = True,
         origin: str = "",
@@ -144,6 +145,8 @@ class Fusion:
 
             if_exists: Where that table exists: ``fail``, ``append`` the rows or ``replace`` it.
 
+            cache: An age such as ``1h``: rows that the same query of yours has stored within it are given again.
+
             limit: Most rows wanted.
 
             lineage: Whether what OpenMetadata must learn is queued.
@@ -159,7 +162,14 @@ class Fusion:
         from fusion_magic.jobs.run import run
 
         request = self._request(
-            sql, params, name, _into(into, if_exists), limit, has_lineage=lineage, origin=origin
+            sql,
+            params=params,
+            name=name,
+            into=_into(into, if_exists),
+            reuse_s=_age(cache),
+            limit=limit,
+            has_lineage=lineage,
+            origin=origin,
         )
         result, translation = run(
             request, self._names(refs), self._outside(), on_progress=on_progress
@@ -178,6 +188,7 @@ class Fusion:
         name: str | None = None,
         into: str | None = None,
         if_exists: str = "fail",
+        cache: str | None = None,
         limit: int | None = None,
         lineage: bool = True,
         origin: str = "",
@@ -197,7 +208,14 @@ class Fusion:
         from fusion_magic.jobs.submit import submit
 
         request = self._request(
-            sql, params, name, _into(into, if_exists), limit, has_lineage=lineage, origin=origin
+            sql,
+            params=params,
+            name=name,
+            into=_into(into, if_exists),
+            reuse_s=_age(cache),
+            limit=limit,
+            has_lineage=lineage,
+            origin=origin,
         )
         submitted = submit(
             request,
@@ -247,6 +265,22 @@ class Fusion:
         from fusion_magic.jobs.results import find_result
 
         return find_result(self.store, name, version)
+
+    def clean(self, older: str, *, is_dry_run: bool = False) -> list[Job]:
+        """
+        Remove your jobs that ended longer ago than *older* (``30d``), with their stored rows; those removed.
+
+        The newest result of each name stays, and so does what lineage mentions.
+        """
+        from fusion_magic.jobs.retention import clean, parse_age
+
+        return clean(
+            self.store,
+            self.storage,
+            owner=self.settings.owner,
+            older_s=parse_age(older),
+            is_dry_run=is_dry_run,
+        )
 
     def ensure_worker(self) -> None:
         """
@@ -311,7 +345,7 @@ class Fusion:
         """
         Run each statement of *sql* as a job of its own, in order; the first failure stops the rest.
 
-        Takes the options of ``run``; ``name`` and ``into`` are the last statement's. Errors point into the whole text.
+        Takes the options of ``run``; ``name``, ``into`` and ``cache`` are the last statement's. Errors point into the whole text.
         """
         return self._each(self.run, sql, options)
 
@@ -513,7 +547,7 @@ class Fusion:
             # Text that cannot even be split is one job, so that it leaves a row like any other.
             do(sql, **options)
             raise error from None
-        earlier = {**options, "name": None, "into": None}
+        earlier = {**options, "name": None, "into": None, "cache": None}
         for statement in statements:
             given = options if statement is statements[-1] else earlier
             try:
@@ -549,17 +583,7 @@ class Fusion:
     def _starts_workers(self) -> bool:
         return self.settings.worker_start == "auto" and self.settings.store_url.startswith("sqlite")
 
-    def _request(
-        self,
-        sql: str,
-        params: Parameters | None,
-        name: str | None,
-        into: Into | None,
-        limit: int | None,
-        *,
-        has_lineage: bool,
-        origin: str,
-    ) -> Request:
+    def _request(self, sql: str, *, name: str | None, into: Into | None, **wishes: Any) -> Request:
         from fusion_magic.jobs.submit import Request
         from fusion_magic.results.storage import check_name
 
@@ -570,15 +594,12 @@ class Fusion:
             )
         return Request(
             text=sql,
-            params=params,
-            limit=limit,
-            has_lineage=has_lineage,
-            origin=origin,
             owner=self.settings.owner,
             profile=self.settings.profile,
             name=check_name(name) if name is not None else "",
             engine=self.engine.name,
             into=into,
+            **wishes,
         )
 
     def _outside(self) -> Outside:
@@ -587,8 +608,10 @@ class Fusion:
         return Outside(
             store=self.store,
             engine=self.engine,
+            metadata=self.metadata,
             storage=self.storage,
             max_memory=self.settings.results_max_memory,
+            engine_url=self.engine_key,
         )
 
     def _names(self, refs: Mapping[str, str] | None) -> Names:
@@ -639,3 +662,9 @@ def _into(table: str | None, if_exists: str) -> Into | None:
 
     writing_kind(if_exists)
     return Into(table, if_exists) if table is not None else None
+
+
+def _age(text: str | None) -> float | None:
+    from fusion_magic.jobs.retention import parse_age
+
+    return parse_age(text) if text is not None else None

@@ -313,6 +313,10 @@ class _Patient:
     def tasks(self) -> Any:
         return _Patient(self._part.tasks)
 
+    @property
+    def stored(self) -> Any:
+        return _Patient(self._part.stored)
+
     def __getattr__(self, name: str) -> Any:
         return lambda *values, **named: _persist(
             lambda: getattr(self._part, name)(*values, **named)

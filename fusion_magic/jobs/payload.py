@@ -26,6 +26,7 @@ def to_payload(request: Request, translation: Translation) -> str:
     """
     data = {
         "name": request.name,
+        "reuse_s": request.reuse_s,
         "into": asdict(request.into) if request.into else None,
         "has_lineage": request.has_lineage,
         "profile": request.profile,
@@ -71,6 +72,7 @@ def from_payload(task: Task) -> Submitted:
         profile=data["profile"],
         name=data["name"],
         into=into,
+        reuse_s=data.get("reuse_s"),
     )
     return Submitted(task.job_id, request, translation)
 

@@ -8,25 +8,15 @@ from __future__ import annotations
 
 from fusion_magic.errors import InvalidArgument, UnknownResult
 from fusion_magic.results.storage import StoredResult
-from fusion_magic.store import Job, JobFilter, JobStatus, Store
-
-MOST_VERSIONS = 100_000
-_FINISHED = frozenset({JobStatus.FINISHED})
-
-
-def versions(store: Store, name: str, *, limit: int = MOST_VERSIONS) -> list[Job]:
-    """
-    The jobs whose results have that name, newest first.
-    """
-    return list(store.list(JobFilter(statuses=_FINISHED, result_name=name), limit=limit))
+from fusion_magic.store import Job, Store
 
 
 def newest_path(store: Store, name: str) -> str | None:
     """
     The Parquet file of the newest result of that name, or None.
     """
-    found = versions(store, name, limit=1)
-    return found[0].result_path if found else None
+    found = store.stored.newest(name)
+    return found.result_path if found else None
 
 
 def find_result(store: Store, name: str, version: int | None = None) -> StoredResult:
@@ -42,13 +32,14 @@ def find_result(store: Store, name: str, version: int | None = None) -> StoredRe
         UnknownResult: There is no such name, or no such version.
         InvalidArgument: The job has not finished.
     """
-    jobs = versions(store, name)
-    if not jobs:
+    count = store.stored.count(name)
+    if not count:
         return _of_job(store, name)
-    place = 0 if version is None else len(jobs) - version
-    if not 0 <= place < len(jobs):
-        raise UnknownResult(f"{name} has the versions 1 to {len(jobs)}, not {version}.")
-    return open_result(jobs[place], version=len(jobs) - place)
+    number = count if version is None else version
+    found = store.stored.version(name, number) if number > 0 else None
+    if found is None:
+        raise UnknownResult(f"{name} has the versions 1 to {count}, not {version}.")
+    return open_result(found, version=number)
 
 
 def open_result(job: Job, *, version: int = 0) -> StoredResult:

@@ -20,11 +20,14 @@ from fusion_magic.jobs.names import Names
 from fusion_magic.jobs.notices import find_notices
 from fusion_magic.jobs.outbox import Lineage, build_lineage
 from fusion_magic.jobs.prepare import Translation
+from fusion_magic.jobs.results import open_result
+from fusion_magic.jobs.reuse import NOTICE, find_reusable, fingerprint_of, require_reusable
 from fusion_magic.jobs.submit import Request, Submitted, recorded, submit
 from fusion_magic.results import Result
-from fusion_magic.store import Outcome, Store
+from fusion_magic.store import Job, Outcome, Store
 
 if TYPE_CHECKING:
+    from fusion_magic.metadata import Metadata
     from fusion_magic.results.storage import ResultStorage
 
 CANCEL_CHECK_S = 1.0
@@ -38,8 +41,10 @@ class Outside:
 
     store: Store
     engine: Engine
+    metadata: Metadata
     storage: ResultStorage
     max_memory: int
+    engine_url: str
 
 
 def run(
@@ -131,6 +136,11 @@ class Run:
         """
         Run the statement to its end and record what it leaves behind.
         """
+        if self.request.reuse_s is not None:
+            require_reusable(self.translation)
+            found = self._find_reusable(self.request.reuse_s)
+            if found is not None:
+                return self._reuse(found)
         sink = self._sink()
         execute = self.execute or self.outside.engine.execute
         query = self.query()
@@ -174,13 +184,44 @@ class Run:
             on_progress(execution.progress())
 
     def _sink(self) -> Sink:
-        if not (self.is_stored or self.request.name):
+        if not (self.is_stored or self.request.name or self.request.reuse_s is not None):
             return MemorySink(self.outside.max_memory)
         writer = self.outside.storage.writer(
             self.request.name, f"{self.job_id}-{self.attempt or 1}"
         )
         facts: dict[str, object] = {"job": str(self.job_id), "name": self.request.name or None}
         return StorageSink(writer, self.request.name, facts)
+
+    def _find_reusable(self, age_s: float) -> Job | None:
+        outside = self.outside
+        return find_reusable(
+            self.translation,
+            outside.store,
+            outside.metadata,
+            engine_url=outside.engine_url,
+            owner=self.request.owner,
+            age_s=age_s,
+        )
+
+    def _reuse(self, found: Job) -> Result:
+        """
+        The rows of *found* as this job's.
+        """
+        lineage = self._lineage()
+        recorded_lineage = lineage if self.request.has_lineage else Lineage()
+        outcome = Outcome(
+            queue=recorded_lineage.queue,
+            column_edges=recorded_lineage.column_edges,
+            row_count=found.row_count,
+            size_bytes=found.size_bytes,
+            result_name=self.request.name or None,
+            result_path=found.result_path,
+        )
+        self.outside.store.finish(self.job_id, outcome, attempt=self.attempt)
+        result = open_result(found)
+        result.job_id, result.name = str(self.job_id), self.request.name
+        result.warnings = (NOTICE, *find_notices(self.translation, lineage))
+        return result
 
     def _stop(self, drain: Drain, sink: Sink, interrupt: BaseException) -> None:
         drain.cancel_and_wait()
@@ -214,6 +255,9 @@ class Run:
             result_path=sink.path,
             update_type=execution.update_type,
             rows_changed=execution.rows_changed,
+            fingerprint=(
+                fingerprint_of(self.translation, self.outside.engine_url) if sink.path else None
+            ),
         )
         try:
             self.outside.store.finish(self.job_id, outcome, attempt=self.attempt)

@@ -36,6 +36,7 @@ class Request:
         name: Under which the result is stored; empty for none.
         engine: The engine's name.
         into: The table that the engine writes the rows to; None for none.
+        reuse_s: Seconds within which rows that the same query has stored are taken instead; None for never.
     """
 
     text: str
@@ -48,6 +49,7 @@ class Request:
     name: str = ""
     engine: str = ""
     into: Into | None = None
+    reuse_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, Protocol
 
 EntityKind = Literal["table", "view", "container"]
@@ -108,6 +109,12 @@ class Metadata(Protocol):
     def complete(self, prefix: str, *, limit: int = 100) -> tuple[str, ...]:
         """
         What can follow in an FQN that starts with *prefix*: the FQNs' texts up to the next dot.
+        """
+        ...
+
+    def changed(self, entity: Entity) -> datetime | None:
+        """
+        When the entity's rows changed last, aware; None where that is not known.
         """
         ...
 

@@ -9,6 +9,7 @@ next kernel does not read the YAML again.
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -17,6 +18,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -37,6 +39,22 @@ _SCHEMA = """
     CREATE INDEX entity_last ON entity (last);
     CREATE VIRTUAL TABLE words USING fts5 (name, description, rest, tokenize = "unicode61 tokenchars ''", prefix = '2 3');
 """
+
+
+def _files_of(source: str) -> list[Path]:
+    """
+    The files of a source on this machine, and the folders, which change when a file is removed.
+    """
+    if "://" in source or not source:
+        return []
+    scheme, mark, rest = source.partition(":")
+    text = rest.partition("#")[0] if mark and scheme in {"duckdb", "sqlite"} else source
+    path = Path(text)
+    if scheme == "sqlite" and Path(f"{text}-wal").exists():
+        return [path, Path(f"{text}-wal")]
+    if path.is_dir():
+        return [path, *path.rglob("*")]
+    return [Path(found) for found in glob.glob(text, recursive=True)]  # noqa: PTH207 - the pattern is absolute
 
 
 def find_catalog(start: Path) -> Path | None:
@@ -162,6 +180,11 @@ class LocalMetadata:
             if len(found) == limit:
                 break
         return tuple(found)
+
+    def changed(self, entity: Entity) -> datetime | None:
+        """See ``Metadata.changed``: by the times of the files that it is read from on this machine."""
+        times = [path.stat().st_mtime for path in _files_of(entity.source or "")]
+        return datetime.fromtimestamp(max(times), UTC) if times else None
 
     def services(self) -> Mapping[str, int]:
         """See ``Metadata.services``."""

@@ -29,6 +29,7 @@ HELP = """\
       --into TABLE      let the engine write the rows to this table
       --append          where that table exists: add the rows to it
       --replace         where that table exists: put the rows in its place
+      --cache AGE       give the rows again that the same query has stored within 15min, 1h, 7d …
       --profile P       settings of [profiles.P] in fusion.toml
       --dry-run         show names, converted query and lineage; run nothing
       --explain         show the engine's plan and estimates; run nothing
@@ -65,6 +66,7 @@ _VALUES = {
     "--profile": "profile",
     "--name": "name",
     "--into": "into",
+    "--cache": "cache",
 }
 
 
@@ -81,6 +83,7 @@ class Arguments:
     profile: str | None = None
     name: str | None = None
     into: str | None = None
+    cache: str | None = None
     is_append: bool = False
     is_replace: bool = False
     is_async: bool = False

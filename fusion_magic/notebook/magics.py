@@ -172,6 +172,7 @@ class FusionMagics(Magics):
             **self._wording(arguments),
             "lineage": not arguments.no_lineage,
             "name": arguments.name,
+            "cache": arguments.cache,
             "origin": notebook_name(self.shell),
         }
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 ROWS_FILE = "rows.parquet"
 FACTS_FILE = "_result.json"
 UNNAMED = "unnamed"
+PARTS = ".parts"
 ROW_GROUP_BYTES = 32 << 20  # of Arrow data: what a writer holds at most, beside one page
 ROW_GROUP_ROWS = 200_000
 _CHUNK = 1 << 20
@@ -89,6 +90,27 @@ class ResultStorage:
         filesystem, root = _filesystem(self._url)
         return ResultWriter(filesystem, root.rstrip("/"), name or UNNAMED, version)
 
+    def remove(self, path: str | None, *, job_id: str) -> None:
+        """
+        Remove the result whose Parquet file is *path*, and what broken attempts of that job left behind.
+
+        Nothing happens where they are gone already.
+
+        Raises:
+            ResultsUnavailable: Something is there and cannot be removed.
+        """
+        filesystem, root = _filesystem(self._url)
+        with _translated(path or self._url):
+            folders = set(filesystem.glob(f"{root.rstrip('/')}/*/{job_id}-*"))
+            folders |= set(filesystem.glob(f"{root.rstrip('/')}/{PARTS}/{job_id}-*"))
+            for folder in folders:
+                filesystem.rm(folder, recursive=True)
+            if path is not None:
+                filesystem, file = _filesystem(path)
+                folder = file.rpartition("/")[0]
+                if filesystem.exists(folder):
+                    filesystem.rm(folder, recursive=True)
+
     def check(self) -> str:
         """
         Write, read and remove a small file; the place, for a person.
@@ -115,7 +137,7 @@ class ResultWriter:
         self._filesystem = filesystem
         self._is_local = _is_local(filesystem)
         self._final = f"{root}/{name}/{version}"
-        self._folder = f"{root}/.parts/{version}" if self._is_local else self._final
+        self._folder = f"{root}/{PARTS}/{version}" if self._is_local else self._final
         self._pending: list[pa.RecordBatch] = []
         self._pending_bytes = 0
         self._pending_rows = 0
@@ -395,20 +417,6 @@ class StoredResult(Result):
             filesystem, path = _filesystem(self.path)
             self._file = pq.ParquetFile(filesystem.open(path, "rb"))
         return self._file
-
-
-def remove(path: str) -> None:
-    """
-    Remove the result whose Parquet file is *path*; nothing happens where it is gone already.
-
-    Raises:
-        ResultsUnavailable: It is there and cannot be removed.
-    """
-    filesystem, file = _filesystem(path)
-    folder = file.rpartition("/")[0]
-    with _translated(path):
-        if filesystem.exists(folder):
-            filesystem.rm(folder, recursive=True)
 
 
 def _filesystem(url: str) -> tuple[Any, str]:

@@ -139,6 +139,9 @@ class Job:
 class Outcome:
     """
     What a finished job leaves behind.
+
+    Attributes:
+        fingerprint: Of what was asked, by which a later job finds the stored rows; None for rows that are not to be found.
     """
 
     queue: Sequence[QueueRow] = ()
@@ -149,6 +152,7 @@ class Outcome:
     result_path: str | None = None
     update_type: str | None = None
     rows_changed: int | None = None
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +164,6 @@ class JobFilter:
     statuses: frozenset[JobStatus] = field(default_factory=frozenset)
     owner: str | None = None
     text: str | None = None  # in the user's query, case ignored
-    result_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -376,6 +379,62 @@ class Outbox(Protocol):
         ...
 
 
+class StoredResults(Protocol):
+    """
+    The results that finished jobs have stored: those of one name are its versions, counted from 1, oldest first.
+    """
+
+    def count(self, name: str) -> int:
+        """
+        How many versions the name has.
+        """
+        ...
+
+    def version(self, name: str, number: int) -> Job | None:
+        """
+        The job that stored that version, or None.
+        """
+        ...
+
+    def newest(self, name: str) -> Job | None:
+        """
+        The job that stored the newest version, or None.
+        """
+        ...
+
+    def find(self, fingerprint: str, *, owner: str, since: datetime) -> Job | None:
+        """
+        The newest job of that owner and fingerprint that was started at that time or later and has stored its rows.
+        """
+        ...
+
+    def is_written_since(self, trino_names: Sequence[str], since: datetime) -> bool:
+        """
+        Whether a job that names one of these tables, and is no query, has ended at that time or later.
+        """
+        ...
+
+    def expired(self, before: datetime, *, owner: str, limit: int = 1000) -> Sequence[Job]:
+        """
+        Jobs of that owner that ended before that time and that ``forget`` would change, oldest first.
+
+        Never the newest version of a name.
+        """
+        ...
+
+    def is_shared(self, result: Job) -> bool:
+        """
+        Whether another job gives the same stored rows.
+        """
+        ...
+
+    def forget(self, job_id: UUID) -> None:
+        """
+        Remove the job; where lineage mentions it, its rows stay, without a result.
+        """
+        ...
+
+
 class Store(Protocol):
     """
     The job store, safe to use from several threads and processes.
@@ -397,6 +456,13 @@ class Store(Protocol):
     def outbox(self) -> Outbox:
         """
         What is to be delivered.
+        """
+        ...
+
+    @property
+    def stored(self) -> StoredResults:
+        """
+        The stored results.
         """
         ...
 

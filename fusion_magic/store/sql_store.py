@@ -40,8 +40,10 @@ from fusion_magic.store import (
     QueueRow,
 )
 from fusion_magic.store.sql_outbox import SqlOutbox
+from fusion_magic.store.sql_stored import SqlStored
 from fusion_magic.store.sql_tasks import SqlTasks
 from fusion_magic.store.tables import (
+    DETAILS,
     column_lineage,
     fusion_model,
     job,
@@ -51,7 +53,7 @@ from fusion_magic.store.tables import (
     model_queue,
 )
 
-REVISION = "0002"  # of this program's schema: the newest file in migrations/versions
+REVISION = "0003"  # of this program's schema: the newest file in migrations/versions
 LOCK_PATIENCE_MS = 30_000
 _OPEN = (JobStatus.INIT, JobStatus.QUEUED, JobStatus.RUNNING)
 
@@ -99,6 +101,7 @@ class SqlStore:
         self._engine = self._make_engine()
         self._tasks = SqlTasks(self._writing, self._read, clock)
         self._outbox = SqlOutbox(self._writing, self._read, clock)
+        self._stored = SqlStored(self._writing, self._read, clock, jobs=self._jobs)
 
     def create(self, new: NewJob) -> None:
         """See ``Store.create``."""
@@ -174,6 +177,7 @@ class SqlStore:
                     "size_bytes": outcome.size_bytes,
                     "update_type": outcome.update_type,
                     "rows_changed": outcome.rows_changed,
+                    "fingerprint": outcome.fingerprint,
                 },
             )
             _insert(connection, model_queue, job_id, outcome.queue)
@@ -225,7 +229,7 @@ class SqlStore:
 
     def find(self, job_id: UUID) -> Job | None:
         """See ``Store.find``."""
-        rows = self._jobs(sa.select(job, *_DETAILS).where(job.c.id == job_id))
+        rows = self._jobs(sa.select(job, *DETAILS).where(job.c.id == job_id))
         return rows[0] if rows else None
 
     @property
@@ -238,23 +242,26 @@ class SqlStore:
         """See ``Store.outbox``."""
         return self._outbox
 
+    @property
+    def stored(self) -> SqlStored:
+        """See ``Store.stored``."""
+        return self._stored
+
     def find_by_prefix(self, text: str) -> Sequence[Job]:
         """See ``Store.find_by_prefix``."""
         start = text.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
         as_text = sa.cast(job.c.id, sa.String)
         return self._jobs(
-            sa.select(job, *_DETAILS).where(as_text.like(f"{start}%", escape="\\")).limit(10)
+            sa.select(job, *DETAILS).where(as_text.like(f"{start}%", escape="\\")).limit(10)
         )
 
     def list(self, where: JobFilter = JobFilter(), *, limit: int = 50) -> Sequence[Job]:  # noqa: B008 - frozen
         """See ``Store.list``."""
-        query = sa.select(job, *_DETAILS).order_by(job.c.created.desc(), job.c.id).limit(limit)
+        query = sa.select(job, *DETAILS).order_by(job.c.created.desc(), job.c.id).limit(limit)
         if where.statuses:
             query = query.where(job.c.status.in_([status.value for status in where.statuses]))
         if where.owner is not None:
             query = query.where(job_detail.c.owner == where.owner)
-        if where.result_name is not None:
-            query = query.where(job.c.result_name == where.result_name)
         if where.text is not None:
             query = query.where(job.c.user_query.icontains(where.text, autoescape=True))
         return self._jobs(query)
@@ -469,13 +476,6 @@ class SqlStore:
         raise IllegalTransition(
             f"Job {job_id} is {found or 'unknown'}, so that it cannot become {after.value}."
         )
-
-
-_DETAILS = [
-    *(column for column in job_detail.c if column.name != "job_id"),
-    job_task.c.job_id.is_not(None).label("is_background"),
-    *(job_task.c[name] for name in ("attempt", "worker", "progress")),
-]
 
 
 def _insert(connection: Connection, table: sa.Table, job_id: UUID, rows: Sequence[Any]) -> None:

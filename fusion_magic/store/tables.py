@@ -83,6 +83,7 @@ fusion_model = sa.Table(
     sa.Column("trino_model_name", sa.Text, nullable=False),
     sa.Index("ix_fusion_model_job_id", "job_id"),
     sa.Index("ix_fusion_model_fully_qualified_name", "fully_qualified_name"),
+    sa.Index("ix_fusion_model_trino_model_name", "trino_model_name"),
 )
 model_queue = sa.Table(
     "model_queue",
@@ -115,6 +116,8 @@ job_detail = sa.Table(
     sa.Column("update_type", sa.Text),
     sa.Column("rows_changed", sa.BigInteger),
     sa.Column("is_cancel_wanted", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("fingerprint", sa.Text),
+    sa.Index("ix_job_detail_fingerprint", "fingerprint"),
 )
 _WAITING = sa.text("state = 'WAITING'")
 _CLAIMED = sa.text("state = 'CLAIMED'")
@@ -209,3 +212,10 @@ column_lineage = sa.Table(
     sa.Column("target_column", sa.Text, nullable=False),
     sa.Index("ix_column_lineage_job_id", "job_id"),
 )
+
+# What a job is beside its row: columns of a query that joins these tables.
+DETAILS = [
+    *(column for column in job_detail.c if column.name not in {"job_id", "fingerprint"}),
+    job_task.c.job_id.is_not(None).label("is_background"),
+    *(job_task.c[name] for name in ("attempt", "worker", "progress")),
+]

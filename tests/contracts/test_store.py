@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -55,6 +56,47 @@ def test_a_finished_job_keeps_everything(store: SqlStore) -> None:
     assert store.edges_of("t") == [(job_id, "a.b.c.d", "t")]
     assert store.models(job_id)[0].trino_model_name == "a.c.d"
     assert store.find_by_prefix(str(job_id)[:8])[0].id == job_id
+
+
+def test_stored_results_have_versions_and_are_found_by_what_was_asked(store: SqlStore) -> None:
+    before = datetime.now(UTC)
+    for number in (1, 2):
+        outcome = Outcome(result_name="daily", result_path=f"/r/{number}", fingerprint="asked")
+        store.finish(running(store), outcome)
+    stored = store.stored
+
+    assert (stored.count("daily"), stored.count("other")) == (2, 0)
+    paths = [job and job.result_path for job in (stored.version("daily", n) for n in (1, 2, 3))]
+    assert paths == ["/r/1", "/r/2", None]
+    newest = stored.newest("daily")
+    assert newest is not None
+    assert newest.result_path == "/r/2"
+    assert stored.find("asked", owner="ana", since=before) == newest
+    assert stored.find("asked", owner="bob", since=before) is None
+    assert stored.find("asked", owner="ana", since=datetime.now(UTC)) is None
+    assert not stored.is_written_since(["a.c.d"], before)
+    store.finish(running(store), Outcome(update_type="INSERT"))
+    assert stored.is_written_since(["a.c.d"], before)
+    assert not stored.is_written_since(["a.c.e"], before)
+
+
+def test_what_is_forgotten_is_gone_unless_lineage_mentions_it(store: SqlStore) -> None:
+    row = QueueRow(model_name_fqn="t", from_fqn="a.b.c.d", command="LINEAGE")
+    plain, mentioned = running(store), running(store)
+    store.finish(plain, Outcome(result_path="/r/1"))
+    store.finish(mentioned, Outcome(result_path="/r/2", queue=[row]))
+    now = datetime.now(UTC)
+
+    assert {job.id for job in store.stored.expired(now, owner="ana")} == {plain, mentioned}
+    for job_id in (plain, mentioned):
+        store.stored.forget(job_id)
+
+    assert store.find(plain) is None
+    kept = store.find(mentioned)
+    assert kept is not None
+    assert kept.result_path is None
+    assert store.edges_of("t") == [(mentioned, "a.b.c.d", "t")]
+    assert list(store.stored.expired(now, owner="ana")) == []
 
 
 @pytest.mark.parametrize("change", ["queue", "start", "finish", "fail", "cancel"])

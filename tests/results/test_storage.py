@@ -17,7 +17,7 @@ from fsspec.core import url_to_fs
 
 from fusion_magic.errors import FusionError, QueryFailed, ResultsUnavailable
 from fusion_magic.results.export import export
-from fusion_magic.results.storage import ResultStorage, StoredResult, remove
+from fusion_magic.results.storage import ResultStorage, StoredResult
 
 BATCH = pa.record_batch(
     {
@@ -122,16 +122,21 @@ def test_a_condition_reaches_nothing_but_the_rows(tmp_path: Path, where: str) ->
         result.part(where=where)
 
 
-def test_a_removed_result_says_so(url: str) -> None:
-    writer = ResultStorage(url).writer("", "j-1")
-    writer.write(BATCH)
-    stored = writer.close(BATCH.schema, {})
+def test_a_removed_result_says_so_and_leaves_nothing_of_its_job(url: str) -> None:
+    storage = ResultStorage(url)
+    for version in ("j-1", "j-2", "other-1"):
+        writer = storage.writer("spend", version)
+        writer.write(BATCH)
+        stored = writer.close(BATCH.schema, {})
+    path = stored.path.replace("other-1", "j-2")
 
-    remove(stored.path)
-    remove(stored.path)
+    storage.remove(path, job_id="j")
+    storage.remove(path, job_id="j")
 
     with pytest.raises(ResultsUnavailable, match="gone"):
-        StoredResult(stored.path).arrow()
+        StoredResult(path).arrow()
+    assert [name for name in files(url) if "other-1" not in name] == []
+    assert StoredResult(stored.path).row_count == BATCH.num_rows
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
