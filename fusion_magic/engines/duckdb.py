@@ -103,6 +103,10 @@ class DuckDBEngine:
         """See ``Engine.default_schema``."""
         return ("memory" if self._is_in_memory else Path(self._path).stem, "main")
 
+    def session(self) -> Mapping[str, str]:
+        """See ``Engine.session``: there are no such statements here."""
+        return {}
+
     def has_table(self, trino_parts: tuple[str, ...]) -> bool:
         """See ``Engine.has_table``."""
         query = (

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 from fusion_magic.engines import EngineQuery, Plan, Progress
@@ -40,15 +41,17 @@ class TrinoEngine:
 
     def __init__(self, settings: TrinoSettings) -> None:
         self._client = TrinoClient(settings)
-        self._settings = settings
-        self._lock = threading.Lock()
         self._catalogs: tuple[float, frozenset[str]] = (float("-inf"), frozenset())
         self._running: set[TrinoExecution] = set()
 
     @property
     def default_schema(self) -> tuple[str, ...]:
         """See ``Engine.default_schema``."""
-        return tuple(filter(None, (self._settings.catalog, self._settings.schema)))
+        return self._client.session.default_schema
+
+    def session(self) -> Mapping[str, str]:
+        """See ``Engine.session``."""
+        return self._client.session.headers()
 
     def has_table(self, trino_parts: tuple[str, ...]) -> bool:
         """See ``Engine.has_table``."""
@@ -163,6 +166,9 @@ class TrinoExecution:
         self._next_uri: str | None = None
         self._stats: Mapping[str, Any] = {}
         self._schema: pa.Schema | None = None
+        self._stream: Generator[pa.RecordBatch | None, None, None] | None = None
+        self._ahead: deque[pa.RecordBatch] = deque()
+        self._error: Exception | None = None
         self.query_id: str | None = None
         self.info_url: str | None = None
         self.update_type: str | None = None
@@ -173,38 +179,79 @@ class TrinoExecution:
         """See ``Execution.schema``."""
         import pyarrow as pa
 
+        stream = self._started()
+        while self._schema is None and not self._is_done:
+            batch = next(stream, None)
+            if batch is not None:
+                self._ahead.append(batch)
         return self._schema if self._schema is not None else pa.schema([])
 
     def batches(self) -> Generator[pa.RecordBatch, None, None]:
         """See ``Execution.batches``."""
-        with ThreadPoolExecutor(1, thread_name_prefix="fusion-page") as pool:
-            try:
-                page = self._first_page()
-                while True:
-                    following = self._after(page, pool)
-                    yield from self._decode(page)
-                    if following is None:
-                        break
-                    page = following.result()
-                self._is_done = True
-            except (EngineUnavailable, LeaseLost):
-                # The query may be well: another reader can go on, or nobody asks and Trino gives it up.
-                raise
-            except BaseException as exc:
-                self._stop()
-                if self._is_cancelled.is_set() and isinstance(exc, Exception):
-                    raise QueryCanceled("The query was canceled.", query_id=self.query_id) from exc
-                raise
-            finally:
-                self._is_done = True
-                self._ended(self)
+        stream = self._started()
+        if self._error is not None:
+            raise self._error
+        with closing(stream):
+            while self._ahead:
+                yield self._ahead.popleft()
+            for batch in stream:
+                if batch is not None:
+                    yield batch
+
+    def _started(self) -> Generator[pa.RecordBatch | None, None, None]:
+        if self._stream is None:
+            self._stream = self._run()
+        return self._stream
+
+    def _run(self) -> Generator[pa.RecordBatch | None, None, None]:
+        """
+        The rows, and None for each page, so that who waits for the columns gets to look.
+        """
+        try:
+            with ThreadPoolExecutor(1, thread_name_prefix="fusion-page") as pool:
+                try:
+                    yield from self._pages(pool)
+                except BaseException as exc:
+                    # Before the pool is left, which waits for the page that is on its way.
+                    error = self._ended_by(exc)
+                    self._error = error if isinstance(error, Exception) else None
+                    if error is exc:
+                        raise
+                    raise error from exc
+        finally:
+            self._is_done = True
+            self._ended(self)
+
+    def _pages(self, pool: ThreadPoolExecutor) -> Iterator[pa.RecordBatch | None]:
+        page = self._first_page()
+        while True:
+            following = self._after(page, pool)
+            yield None
+            yield from self._decode(page)
+            if following is None:
+                return
+            page = following.result()
+
+    def _ended_by(self, exc: BaseException) -> BaseException:
+        """
+        The error that ends the reading, after the query was stopped where nobody else will read on.
+        """
+        is_for_another = isinstance(exc, LeaseLost) or (
+            isinstance(exc, EngineUnavailable) and self.checkpoint is not None
+        )
+        if not is_for_another:
+            with suppress(EngineUnavailable):
+                self._client.cancel(self._next_uri)
+        if self._is_cancelled.is_set() and isinstance(exc, Exception):
+            return QueryCanceled("The query was canceled.", query_id=self.query_id)
+        return exc
 
     def progress(self) -> Progress:
         """See ``Execution.progress``."""
         stats = self._stats
         percent = stats.get("progressPercentage")
         return Progress(
-            state=str(stats.get("state", "WAITING")),
+            state=self._waits_for() or str(stats.get("state", "WAITING")),
             fraction=percent / 100 if percent is not None else None,
             rows=int(stats.get("processedRows", 0)),
             size_bytes=int(stats.get("processedBytes", 0)),
@@ -220,11 +267,18 @@ class TrinoExecution:
         self._is_cancelled.set()
         self._client.cancel(self._next_uri)
 
+    def _waits_for(self) -> str:
+        url = self._client.login_url
+        return f"waits until you have logged in at {url}" if url else ""
+
     def _first_page(self) -> Mapping[str, Any]:
         if self._start_uri is None:
             return self._client.submit(self._query)
         self._next_uri = self._start_uri
-        return self._client.next_page(self._start_uri)
+        return self._next_page(self._start_uri)
+
+    def _next_page(self, uri: str) -> Mapping[str, Any]:
+        return self._client.next_page(uri, is_remembered=self._query.session is None)
 
     def _after(self, page: Mapping[str, Any], pool: ThreadPoolExecutor) -> Future[Any] | None:
         """
@@ -237,6 +291,10 @@ class TrinoExecution:
         self.rows_changed = page.get("updateCount", self.rows_changed)
         self.warnings = tuple(w["message"] for w in page.get("warnings") or ()) or self.warnings
         self._next_uri = page.get("nextUri")
+        if self._schema is None and page.get("columns") and self.update_type is None:
+            from fusion_magic.engines.trino.types import schema_of
+
+            self._schema = schema_of(page["columns"])
         if page.get("error"):
             raise failure(page["error"], self._query.sql, self.query_id)
         if self._is_cancelled.is_set():
@@ -249,21 +307,14 @@ class TrinoExecution:
             return None
         if self.checkpoint is not None:
             self.checkpoint(self.query_id, self._next_uri, bool(page.get("data")))
-        return pool.submit(self._client.next_page, self._next_uri)
+        return pool.submit(self._next_page, self._next_uri)
 
     def _decode(self, page: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
         from fusion_magic.engines.trino.pages import decode_page
-        from fusion_magic.engines.trino.types import schema_of
 
-        if self._schema is None and page.get("columns") and self.update_type is None:
-            self._schema = schema_of(page["columns"])
         data = page.get("data")
         if data and self._schema is not None and self.update_type is None:
             yield from decode_page(page["columns"], data, self._schema)
-
-    def _stop(self) -> None:
-        if not self._is_done:
-            self._client.cancel(self._next_uri)
 
 
 def open_trino(settings: Any) -> TrinoEngine:
