@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING, Any
 
 from fusion_magic.engines import EngineQuery, Plan, Progress
@@ -26,6 +26,7 @@ from fusion_magic.sql.translation import format_trino_name, quote
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from fusion_magic.engines.trino.spooling import Segments
     from fusion_magic.metadata import Entity
 
 CATALOGS_AGE_S = 60.0
@@ -168,6 +169,7 @@ class TrinoExecution:
         self._schema: pa.Schema | None = None
         self._stream: Generator[pa.RecordBatch | None, None, None] | None = None
         self._ahead: deque[pa.RecordBatch] = deque()
+        self._segments: Segments | None = None
         self._error: Exception | None = None
         self.query_id: str | None = None
         self.info_url: str | None = None
@@ -224,13 +226,16 @@ class TrinoExecution:
 
     def _pages(self, pool: ThreadPoolExecutor) -> Iterator[pa.RecordBatch | None]:
         page = self._first_page()
-        while True:
-            following = self._after(page, pool)
-            yield None
-            yield from self._decode(page)
-            if following is None:
-                return
-            page = following.result()
+        with ExitStack() as stack:
+            while True:
+                following = self._after(page, pool)
+                yield None
+                yield from self._decode(page, stack)
+                if self._segments is not None:
+                    yield from self._segments.rows(following.done if following else _never)
+                if following is None:
+                    return
+                page = following.result()
 
     def _ended_by(self, exc: BaseException) -> BaseException:
         """
@@ -306,15 +311,31 @@ class TrinoExecution:
                 )
             return None
         if self.checkpoint is not None:
-            self.checkpoint(self.query_id, self._next_uri, bool(page.get("data")))
+            self.checkpoint(self.query_id, self._next_uri, _has_rows(page))
         return pool.submit(self._next_page, self._next_uri)
 
-    def _decode(self, page: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
+    def _decode(self, page: Mapping[str, Any], stack: ExitStack) -> Iterator[pa.RecordBatch]:
         from fusion_magic.engines.trino.pages import decode_page
+        from fusion_magic.engines.trino.spooling import Segments
 
         data = page.get("data")
-        if data and self._schema is not None and self.update_type is None:
+        if not data or self._schema is None or self.update_type is not None:
+            return
+        if isinstance(data, Mapping):
+            if self._segments is None:
+                self._segments = stack.enter_context(closing(Segments(self._client)))
+            yield from self._segments.read(data, page["columns"], self._schema)
+        else:
             yield from decode_page(page["columns"], data, self._schema)
+
+
+def _never() -> bool:
+    return False
+
+
+def _has_rows(page: Mapping[str, Any]) -> bool:
+    data = page.get("data")
+    return bool(data["segments"] if isinstance(data, Mapping) else data)
 
 
 def open_trino(settings: Any) -> TrinoEngine:

@@ -43,7 +43,11 @@ def kind_of(settings: TrinoSettings) -> str:
     )
     if kind and kind not in KINDS:
         raise InvalidSettings(f"engine.auth is {kind!r}.", hint=f"Known are {', '.join(KINDS)}.")
-    needed = {"basic": settings.password, "jwt": settings.token, "certificate": settings.certificate}
+    needed = {
+        "basic": settings.password,
+        "jwt": settings.token,
+        "certificate": settings.certificate,
+    }
     if kind in needed and not needed[kind]:
         variable = {"basic": "PASSWORD", "jwt": "TOKEN", "certificate": "CERTIFICATE"}[kind]
         raise InvalidSettings(
@@ -143,9 +147,7 @@ def _check_certificate(settings: TrinoSettings) -> None:
         if path and not Path(path).is_file():
             raise InvalidSettings(f"engine.{key} is {path}, and there is no such file.")
     try:
-        context.load_cert_chain(
-            settings.certificate, settings.key or None, password=lambda: ""
-        )
+        context.load_cert_chain(settings.certificate, settings.key or None, password=lambda: "")
     except (ssl.SSLError, OSError, ValueError) as exc:
         raise InvalidSettings(
             f"The certificate {settings.certificate} and its key cannot be read, or do not belong together.",

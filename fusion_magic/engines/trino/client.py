@@ -8,7 +8,8 @@ import itertools
 import random
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,12 +34,14 @@ try:
     from fusion_magic.engines.trino.auth import authenticate, kind_of
     from fusion_magic.engines.trino.pages import parse_page
     from fusion_magic.engines.trino.session import Session, parse_roles
+    from fusion_magic.engines.trino.spooling import ENCODINGS
 except ImportError as exc:  # pragma: no cover - tested in an environment without them
     raise MissingExtra("The Trino engine", extra="trino") from exc
 
 SOURCE = "fusion-magic"
 CAPABILITIES = "PARAMETRIC_DATETIME,PATH,SESSION_AUTHORIZATION"
-OPTIONS = ("compress", "http_scheme", "roles", "verify")  # of engine.url
+DEFAULT_ENCODINGS = "json+zstd,json+lz4,json"
+OPTIONS = ("compress", "encoding", "http_scheme", "roles", "verify")  # of engine.url
 TIMEOUT_S = 60.0
 CANCEL_TIMEOUT_S, CANCEL_ATTEMPTS = 10.0, 3
 LONGEST_MESSAGE = 300  # of a refusal; a proxy's page is no message
@@ -47,6 +50,7 @@ PATIENCE_S = (
 )
 LONGEST_PAUSE_S = 5.0  # between two attempts at it
 PAGE_SIZE = "16MB"
+_GONE = frozenset({403, 404, 410})  # of a segment: its time is over
 _BUSY = frozenset({429, 502, 503, 504})
 FOREIGN = (requests.RequestException, TrinoLibraryError, orjson.JSONDecodeError, OSError)
 _CANCELED = frozenset({"USER_CANCELED", "ADMINISTRATIVELY_KILLED"})
@@ -65,6 +69,7 @@ class TrinoSettings:
     roles: Mapping[str, str] = field(default_factory=dict)
     verify: bool | str = True
     is_compressed: bool = False
+    encodings: str = DEFAULT_ENCODINGS
     auth: str = ""
     password: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
@@ -105,6 +110,7 @@ class TrinoSettings:
             roles=parse_roles(options.get("roles", "")),
             verify=_verification(options.get("verify", "true")),
             is_compressed=options.get("compress", "false") == "true",
+            encodings=_encodings(options.get("encoding", DEFAULT_ENCODINGS)),
             password=password,
             **others,
         )
@@ -135,6 +141,20 @@ def _options(query: str) -> dict[str, str]:
     return options
 
 
+def _encodings(text: str) -> str:
+    """
+    How spooled rows may come, most wanted first; empty for rows in Trino's own answers.
+    """
+    wanted = [] if text == "none" else text.replace(" ", "+").split(",")
+    for name in wanted:
+        if name not in ENCODINGS:
+            raise InvalidSettings(
+                f"encoding is {text} in engine.url.",
+                hint=f"It is {', '.join(ENCODINGS)} (several with commas), or none.",
+            )
+    return ",".join(wanted)
+
+
 def _verification(text: str) -> bool | str:
     """
     What the option ``verify`` says: yes, no, or the file of the authorities that are trusted.
@@ -161,7 +181,7 @@ class TrinoClient:
             catalog=settings.catalog, schema=settings.schema, roles=settings.roles
         )
         self.login_url: str | None = None
-        self._http = requests.Session()
+        self._http, self._storage = requests.Session(), requests.Session()
         if not settings.is_compressed:
             # Trino compresses slower than most networks carry: 1.3 s of 1.8 for 38 MB, measured on loopback.
             self._http.headers["Accept-Encoding"] = "identity"
@@ -198,6 +218,61 @@ class TrinoClient:
             is_remembered=is_remembered,
         )
 
+    def segment(
+        self,
+        uri: str,
+        headers: Mapping[str, str],
+        *,
+        size_bytes: int,
+        is_wanted: Callable[[], bool],
+    ) -> bytes:
+        """
+        A spooled part of a result, whole.
+
+        Args:
+            is_wanted: Asked before another attempt.
+
+        Raises:
+            EngineUnavailable: It could not be fetched for a while, or is gone.
+        """
+        deadline = time.monotonic() + PATIENCE_S
+        for attempt in itertools.count():
+            is_last = time.monotonic() > deadline
+            try:
+                response = self._fetch(uri, headers)
+                content = response.content
+                if response.status_code == requests.codes.ok and len(content) == size_bytes:
+                    return content
+                is_hopeless = response.status_code in _GONE
+                reason = f"status {response.status_code}, {len(content):,} bytes of {size_bytes:,}"
+            except FOREIGN as exc:
+                is_hopeless, reason = False, _reason(exc)
+            if is_hopeless or is_last or not is_wanted():
+                raise EngineUnavailable(
+                    f"A part of the result at {_origin(uri)} could not be fetched: {reason}.",
+                    hint="Is that storage reachable from here? With ?encoding=none in engine.url rows come through Trino.",
+                )
+            _pause(attempt)
+        raise AssertionError  # pragma: no cover - the last attempt returns or raises
+
+    def acknowledge(self, uri: str, headers: Mapping[str, str]) -> None:
+        """
+        Tell Trino that a part of a result was read; one that is not told removes it later.
+        """
+        with suppress(*FOREIGN):
+            self._fetch(uri, headers)
+
+    def _fetch(self, uri: str, headers: Mapping[str, str]) -> requests.Response:
+        """
+        From Trino as who asks; from a storage, whose address is its own leave, as nobody.
+        """
+        if _origin(uri) == _origin(self._settings.base_url):
+            return self._send(
+                "GET", uri, headers={**self._identity(), **headers}, timeout=TIMEOUT_S
+            )
+        verify = self._settings.verify if self._settings.verify is False else True
+        return self._storage.get(uri, headers=dict(headers), timeout=TIMEOUT_S, verify=verify)
+
     def cancel(self, uri: str | None) -> None:
         """
         Stop the statement whose next page is at *uri*; nothing happens where it has ended.
@@ -223,6 +298,7 @@ class TrinoClient:
         Let go of the connections.
         """
         self._http.close()
+        self._storage.close()
 
     def _ask(self, url: str) -> None:
         self.login_url = url
@@ -245,6 +321,7 @@ class TrinoClient:
             "X-Trino-Client-Tags": ",".join(quote(tag, safe=":") for tag in tags),
             "X-Trino-Client-Capabilities": CAPABILITIES,
             "X-Trino-Trace-Token": query.job_id,
+            "X-Trino-Query-Data-Encoding": self._settings.encodings,
         }
         return {name: value for name, value in headers.items() if value}
 
@@ -297,9 +374,22 @@ class TrinoClient:
                 is_lost = not is_repeatable and not isinstance(exc, requests.ConnectTimeout)
                 if is_lost or is_last or isinstance(exc, TrinoLibraryError):
                     raise _unreachable(self._settings, exc) from exc
-            pause_s = min(LONGEST_PAUSE_S, 0.05 * 2 ** min(attempt, 10))
-            time.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 - a pause
+            _pause(attempt)
         raise AssertionError  # pragma: no cover - the last attempt returns or raises
+
+
+def _pause(attempt: int) -> None:
+    pause_s = min(LONGEST_PAUSE_S, 0.05 * 2 ** min(attempt, 10))
+    time.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 - a pause
+
+
+def _origin(url: str) -> str:
+    """
+    Scheme, host and port.
+    """
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"{parts.scheme}://{parts.hostname}:{port}"
 
 
 def failure(error: Mapping[str, Any], sql: str, query_id: str | None) -> Exception:
@@ -321,9 +411,7 @@ def failure(error: Mapping[str, Any], sql: str, query_id: str | None) -> Excepti
     return QueryFailed(message, span=span, query_id=query_id, error_name=name)
 
 
-def _refused(
-    response: requests.Response, settings: TrinoSettings
-) -> EngineUnavailable | QueryGone:
+def _refused(response: requests.Response, settings: TrinoSettings) -> EngineUnavailable | QueryGone:
     status = response.status_code
     if status in {404, 410}:
         return QueryGone(
