@@ -46,6 +46,9 @@ class Settings:
         metadata_url: A catalog file's path; the nearest ``catalog.yaml`` upwards when empty.
         metadata_token: The metadata server's token.
         results_url: Where results are stored.
+        results_trino_schema: A schema of Trino's Hive connector (``hive.fusion``) in which stored results become tables while a
+            query reads them; empty where Trino cannot read ``results_url``.
+        results_trino_url: ``results_url`` as that catalog names it, where it names it otherwise (``local:///results``).
         results_max_memory: Most bytes that one result may take in memory.
         worker_start: ``auto`` starts a worker and a scheduler beside an SQLite store when a job needs them, ``never`` does not.
         worker_concurrency: Most jobs that one worker runs at once; 0 for 32 on Trino and the number of cores on DuckDB.
@@ -70,6 +73,8 @@ class Settings:
     metadata_url: str = ""
     metadata_token: str | None = None
     results_url: str = ""
+    results_trino_schema: str = ""
+    results_trino_url: str = ""
     results_max_memory: int = 2 * GIBIBYTE
     worker_start: str = "auto"
     worker_concurrency: int = 0

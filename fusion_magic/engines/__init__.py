@@ -155,12 +155,18 @@ class Engine(Protocol):
     """
 
     name: str
-    reads_files: bool  # ``Entity.source``, so that stored results can be named in SQL
 
     @property
     def default_schema(self) -> tuple[str, ...]:
         """
         Catalog and schema of a name that has neither; shorter where the engine has no such default.
+        """
+        ...
+
+    def result_parts(self, name: str) -> tuple[str, ...] | None:
+        """
+        The Trino name for one use of the stored result *name*, whose file is the entity's source; None where this engine cannot
+        read it.
         """
         ...
 

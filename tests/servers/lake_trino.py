@@ -85,8 +85,7 @@ class LakeTrino:
                 "spooling-manager.properties": "spooling-manager.name=filesystem\nfs.s3.enabled=true\n"
                 f"fs.location=s3://{BUCKET}/spooled/\n"
                 # Encryption by a key of the client's is for HTTPS alone.
-                "fs.segment.encryption=false\n"
-                + s3.replace("fs.native-s3.enabled=true\n", "")
+                "fs.segment.encryption=false\n" + s3.replace("fs.native-s3.enabled=true\n", "")
             },
             extra_catalogs={
                 "folder": f"{_HIVE}fs.native-local.enabled=true\nlocal.location={work}\n"

@@ -24,7 +24,11 @@ from tests.servers.certificates import (
 )
 from tests.servers.trino import TrinoServer, free_port
 
-PASSWORDS = {"ana": "correct-horse-battery", "bäa": "pässwort-€", "mallory": "unmapped-secret"}
+PASSWORDS = {
+    "ana": "correct-horse-battery",
+    "bäa": "pässwort-für-bäa",
+    "mallory": "unmapped-secret",
+}
 RULES = {
     # ana may act for bea; nobody else for anybody.
     "impersonation": [
@@ -113,6 +117,7 @@ class SecureTrino:
             f"http-server.authentication.oauth2.auth-url={provider.url}/authorize\n"
             f"http-server.authentication.oauth2.token-url={provider.url}/token\n"
             f"http-server.authentication.oauth2.jwks-url={provider.url}/keys\n"
+            "http-server.authentication.oauth2.scopes=profile\n"
             "http-server.authentication.oauth2.client-id=trino\n"
             "http-server.authentication.oauth2.client-secret=trino-secret\n"
             "web-ui.authentication.type=fixed\nweb-ui.user=test\n"
@@ -125,7 +130,7 @@ def _password_line(entry: tuple[str, str]) -> str:
     """
     user, password = entry
     salt = os.urandom(16)
-    made = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, 1000, 32)
+    made = hashlib.pbkdf2_hmac("sha1", password.encode(), salt, 1000, 32)
     return f"{user}:1000:{salt.hex()}:{made.hex()}\n"
 
 

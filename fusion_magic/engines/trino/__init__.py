@@ -14,22 +14,31 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fusion_magic.engines import EngineQuery, Plan, Progress
 from fusion_magic.engines.trino.client import TrinoClient, TrinoSettings, failure
-from fusion_magic.errors import EngineUnavailable, LeaseLost, QueryCanceled, QueryFailed
+from fusion_magic.errors import (
+    EngineUnavailable,
+    InvalidSettings,
+    LeaseLost,
+    QueryCanceled,
+    QueryFailed,
+)
 from fusion_magic.sql.parameters import format_literal
 from fusion_magic.sql.translation import format_trino_name, quote
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from fusion_magic.engines.trino.results import ResultTables
     from fusion_magic.engines.trino.spooling import Segments
     from fusion_magic.metadata import Entity
 
 CATALOGS_AGE_S = 60.0
+SCHEMA_PARTS = 2
 
 
 class TrinoEngine:
@@ -38,10 +47,12 @@ class TrinoEngine:
     """
 
     name = "trino"
-    reads_files = False
 
-    def __init__(self, settings: TrinoSettings) -> None:
+    def __init__(
+        self, settings: TrinoSettings, *, results: Callable[..., ResultTables] | None = None
+    ) -> None:
         self._client = TrinoClient(settings)
+        self._results = results(run=self._rows) if results is not None else None
         self._catalogs: tuple[float, frozenset[str]] = (float("-inf"), frozenset())
         self._running: set[TrinoExecution] = set()
 
@@ -53,6 +64,10 @@ class TrinoEngine:
     def session(self) -> Mapping[str, str]:
         """See ``Engine.session``."""
         return self._client.session.headers()
+
+    def result_parts(self, name: str) -> tuple[str, ...] | None:
+        """See ``Engine.result_parts``."""
+        return self._results.new_name(name) if self._results is not None else None
 
     def has_table(self, trino_parts: tuple[str, ...]) -> bool:
         """See ``Engine.has_table``."""
@@ -103,8 +118,9 @@ class TrinoEngine:
         """See ``Engine.explain``."""
         import json
 
-        text = "\n".join(str(row[0]) for row in self._rows(f"EXPLAIN {query.sql}"))
-        io = json.loads(str(self._rows(f"EXPLAIN (TYPE IO, FORMAT JSON) {query.sql}")[0][0]))
+        with self._made(query):
+            text = "\n".join(str(row[0]) for row in self._rows(f"EXPLAIN {query.sql}"))
+            io = json.loads(str(self._rows(f"EXPLAIN (TYPE IO, FORMAT JSON) {query.sql}")[0][0]))
         estimate = io.get("estimate") or {}
         return Plan(
             text,
@@ -134,10 +150,29 @@ class TrinoEngine:
 
     def _start(self, query: EngineQuery, start_uri: str | None = None) -> TrinoExecution:
         execution = TrinoExecution(
-            self._client, query, ended=self._running.discard, start_uri=start_uri
+            self._client,
+            query,
+            ended=self._running.discard,
+            start_uri=start_uri,
+            tables=self._results,
         )
         self._running.add(execution)
         return execution
+
+    @contextmanager
+    def _made(self, query: EngineQuery) -> Iterator[None]:
+        """
+        The stored results of *query* as tables.
+        """
+        tables = self._results.used_by(query) if self._results is not None else {}
+        if self._results is None or not tables:
+            yield
+            return
+        self._results.make(tables)
+        try:
+            yield
+        finally:
+            self._results.drop(tables)
 
     def _rows(self, sql: str) -> list[list[Any]]:
         execution = TrinoExecution(self._client, EngineQuery(sql=sql, job_id=""))
@@ -156,14 +191,17 @@ class TrinoExecution:
         *,
         ended: Any = None,
         start_uri: str | None = None,
+        tables: ResultTables | None = None,
     ) -> None:
         self._client = client
         self._query = query
+        self._tables = tables
         self._start_uri = start_uri
         self.checkpoint: Callable[[str | None, str, bool], None] | None = None
         self._ended = ended or (lambda _execution: None)
         self._is_cancelled = threading.Event()
         self._is_done = False
+        self._is_for_another = False
         self._next_uri: str | None = None
         self._stats: Mapping[str, Any] = {}
         self._schema: pa.Schema | None = None
@@ -222,7 +260,12 @@ class TrinoExecution:
                     raise error from exc
         finally:
             self._is_done = True
+            if self._tables is not None and not self._is_for_another:
+                self._tables.drop(self._stored())
             self._ended(self)
+
+    def _stored(self) -> dict[tuple[str, ...], Entity]:
+        return self._tables.used_by(self._query) if self._tables is not None else {}
 
     def _pages(self, pool: ThreadPoolExecutor) -> Iterator[pa.RecordBatch | None]:
         page = self._first_page()
@@ -244,6 +287,7 @@ class TrinoExecution:
         is_for_another = isinstance(exc, LeaseLost) or (
             isinstance(exc, EngineUnavailable) and self.checkpoint is not None
         )
+        self._is_for_another = is_for_another
         if not is_for_another:
             with suppress(EngineUnavailable):
                 self._client.cancel(self._next_uri)
@@ -278,7 +322,8 @@ class TrinoExecution:
 
     def _first_page(self) -> Mapping[str, Any]:
         if self._start_uri is None:
-            return self._client.submit(self._query)
+            properties = self._tables.make(self._stored()) if self._tables is not None else {}
+            return self._client.submit(self._query, properties=properties)
         self._next_uri = self._start_uri
         return self._next_page(self._start_uri)
 
@@ -346,16 +391,40 @@ def open_trino(settings: Any) -> TrinoEngine:
         MissingExtra: The packages for Trino are not installed.
         InvalidSettings: The URL or the authentication is wrong.
     """
-    return TrinoEngine(
-        TrinoSettings.from_url(
-            settings.engine_url,
-            user=settings.owner,
-            password=settings.engine_password,
-            token=settings.engine_token,
-            auth=settings.engine_auth,
-            certificate=settings.engine_certificate,
-            key=settings.engine_key,
+    own = TrinoSettings.from_url(
+        settings.engine_url,
+        user=settings.owner,
+        password=settings.engine_password,
+        token=settings.engine_token,
+        auth=settings.engine_auth,
+        certificate=settings.engine_certificate,
+        key=settings.engine_key,
+    )
+    return TrinoEngine(own, results=_result_tables(settings))
+
+
+def _result_tables(settings: Any) -> Callable[..., ResultTables] | None:
+    from fusion_magic.engines.trino.results import ResultTables
+
+    if not settings.results_trino_schema:
+        return None
+    parts = tuple(settings.results_trino_schema.split("."))
+    if len(parts) != SCHEMA_PARTS or not all(parts):
+        raise InvalidSettings(
+            f"results.trino_schema is {settings.results_trino_schema!r}.",
+            hint="It names a catalog of Trino's Hive connector and a schema in it: hive.fusion",
         )
+    trino_root = settings.results_trino_url or settings.results_url
+    if "://" not in trino_root:
+        raise InvalidSettings(
+            f"Results are stored in the folder {trino_root}, and how Trino names it is not known.",
+            hint="Set results.trino_url, for example to local:///results, or keep results in s3://.",
+        )
+    return partial(
+        ResultTables,
+        schema=parts,
+        root=settings.results_url.rstrip("/"),
+        trino_root=trino_root.rstrip("/"),
     )
 
 

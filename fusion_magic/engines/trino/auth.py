@@ -70,9 +70,7 @@ def authenticate(session: Session, settings: TrinoSettings, *, ask: Callable[[st
     """
     kind = kind_of(settings)
     if kind == "basic":
-        # Trino reads UTF-8 where requests would write Latin-1.
-        password = (settings.password or "").encode()
-        session.auth = HTTPBasicAuth(settings.user.encode(), password)
+        session.auth = HTTPBasicAuth(settings.user, settings.password or "")
     elif kind == "jwt":
         trino_auth.JWTAuthentication(settings.token or "").set_http_session(session)  # type: ignore[no-untyped-call]
     elif kind == "oauth2":

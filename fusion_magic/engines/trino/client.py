@@ -187,9 +187,11 @@ class TrinoClient:
             self._http.headers["Accept-Encoding"] = "identity"
         authenticate(self._http, settings, ask=self._ask)
 
-    def submit(self, query: EngineQuery) -> Mapping[str, Any]:
+    def submit(
+        self, query: EngineQuery, *, properties: Mapping[str, str] | None = None
+    ) -> Mapping[str, Any]:
         """
-        The first page of a statement.
+        The first page of a statement, with session *properties* that are for it alone.
 
         A connection that breaks is not tried again here: the server may have taken the statement.
         """
@@ -198,7 +200,7 @@ class TrinoClient:
             "POST",
             url,
             data=query.sql.encode(),
-            headers=self._headers(query),
+            headers=self._headers(query, properties or {}),
             is_repeatable=False,
             is_remembered=query.session is None,
         )
@@ -312,12 +314,14 @@ class TrinoClient:
         }
         return {name: value for name, value in headers.items() if value}
 
-    def _headers(self, query: EngineQuery) -> dict[str, str]:
+    def _headers(self, query: EngineQuery, properties: Mapping[str, str]) -> dict[str, str]:
         tags = [f"job:{query.job_id}", *query.tags] if query.job_id else list(query.tags)
         session = self.session.headers() if query.session is None else query.session
+        own = [f"{name}={quote(value)}" for name, value in properties.items()]
         headers = {
             **session,
             **self._identity(session),
+            "X-Trino-Session": ",".join(filter(None, (session.get("X-Trino-Session"), *own))),
             "X-Trino-Client-Tags": ",".join(quote(tag, safe=":") for tag in tags),
             "X-Trino-Client-Capabilities": CAPABILITIES,
             "X-Trino-Trace-Token": query.job_id,
@@ -336,10 +340,12 @@ class TrinoClient:
         try:
             # Given with each request: REQUESTS_CA_BUNDLE would win over what the session says.
             return self._http.request(method, url, verify=self._settings.verify, **options)
-        except UnicodeError as exc:
+        except UnicodeError:
+            # Without its cause, which holds the secret.
             raise InvalidSettings(
-                "The user, catalog, schema or token for Trino has characters that HTTP has no place for."
-            ) from exc
+                "The user, password, token, catalog or schema for Trino has a character that its protocol has no place for.",
+                hint="Letters beyond Latin-1, such as €, cannot be sent so.",
+            ) from None
         finally:
             self.login_url = None
 

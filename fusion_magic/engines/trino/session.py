@@ -6,7 +6,8 @@ What statements change of a connection, as Trino tells it and wants to hear it a
     PREPARE, DEALLOCATE PREPARE                   statements by name
     SET PATH, SET SESSION AUTHORIZATION           the path, and for whom the user acts
 
-Trino sends names and values url-encoded and takes them back so; they are kept as they came.
+Trino sends pairs of names and values url-encoded and takes them back so, and single names as they are; all are kept as they
+came.
 Source: Trino, "Client protocol", https://trino.io/docs/476/develop/client-protocol.html
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from fusion_magic.errors import InvalidSettings
 
@@ -43,7 +44,7 @@ class Session:
 
     def __init__(self, *, catalog: str, schema: str, roles: Mapping[str, str]) -> None:
         self._lock = threading.Lock()
-        self._single = {"X-Trino-Catalog": quote(catalog), "X-Trino-Schema": quote(schema)}
+        self._single = {"X-Trino-Catalog": catalog, "X-Trino-Schema": schema}
         self._pairs: dict[str, dict[str, str]] = {name: {} for name in _PAIRS}
         self._pairs["X-Trino-Role"].update(roles)
         self._acting_for = ""
@@ -67,7 +68,7 @@ class Session:
         """
         with self._lock:
             named = (self._single["X-Trino-Catalog"], self._single["X-Trino-Schema"])
-        return tuple(unquote(name) for name in named if name)
+        return tuple(name for name in named if name)
 
     def remember(self, headers: Mapping[str, str]) -> None:
         """

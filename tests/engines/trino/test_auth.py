@@ -66,7 +66,17 @@ def test_a_certificate_lets_in_whom_it_names(secure: SecureTrino, tmp_path: Path
     assert found == "carl"
 
 
-@pytest.mark.parametrize("wrong", ["", "guess-me-not", "gü€ss"])
+def test_a_password_that_http_cannot_carry_is_told_without_it(
+    secure: SecureTrino, tmp_path: Path
+) -> None:
+    error = refused(secure.url("ana"), tmp_path, engine_password="gü€ss")
+
+    assert isinstance(error, InvalidSettings)
+    assert error.__cause__ is None
+    assert "gü€ss" not in str(error)
+
+
+@pytest.mark.parametrize("wrong", ["", "guess-me-not", "gü-ess"])
 def test_a_wrong_password_is_told_without_it(
     secure: SecureTrino, tmp_path: Path, wrong: str
 ) -> None:
@@ -222,8 +232,7 @@ def test_a_person_logs_in_once(
     def browse(url: str) -> bool:
         opened.append(url)
         with requests.Session() as browser:
-            browser.verify = str(secure.authority.path)
-            return browser.get(url, timeout=60).ok
+            return browser.get(url, verify=str(secure.authority.path), timeout=60).ok
 
     monkeypatch.setattr(webbrowser, "open_new", browse)
     with connect(
