@@ -8,7 +8,8 @@ Settings: where they come from, in rising order of precedence.
     keywords of connect()                               %config FusionMagics.x and a cell's options come this way
 
 This module is the only reader of the environment and of configuration files. A value that
-is a secret never shows in a repr; ``*_file`` keys name a file that holds the secret.
+is a secret never shows in a repr; ``*_file`` keys name a file that holds the secret, or a secret in the system's keyring
+(``keyring:SERVICE/USER``).
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from fusion_magic.errors import InvalidSettings
+from fusion_magic.errors import InvalidSettings, MissingExtra
 
 GIBIBYTE = 1 << 30
+KEYRING = "keyring:"  # what a ``*_file`` setting begins with that names a secret in the keyring: keyring:SERVICE/USER
 
 _SIZE_UNITS = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
 _SIZE_UNITS |= {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -230,11 +232,34 @@ def parse_size(value: object, *, where: str = "results.max_memory") -> int:
 
 
 def _read_secret(path: object, where: str) -> str:
+    if str(path).startswith(KEYRING):
+        return _read_keyring(str(path).removeprefix(KEYRING), where)
     try:
         return Path(str(path)).expanduser().read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as exc:
         reason = getattr(exc, "strerror", None) or "not UTF-8"
         raise InvalidSettings(f"The file {path} cannot be read: {reason} ({where}).") from exc
+
+
+def _read_keyring(name: str, where: str) -> str:
+    try:
+        import keyring
+        from keyring.errors import KeyringError
+    except ImportError as exc:
+        raise MissingExtra("A secret in the keyring", extra="keyring") from exc
+    service, _, user = name.partition("/")
+    try:
+        secret = keyring.get_password(service, user)
+    except KeyringError as exc:
+        raise InvalidSettings(
+            f"The keyring cannot be read: {type(exc).__name__} ({where}).",
+            hint="`keyring diagnose` shows which keyring is used.",
+        ) from exc
+    if secret is None:
+        raise InvalidSettings(
+            f"The keyring has no secret {name} ({where}).", hint=f"keyring set {service} {user}"
+        )
+    return str(secret)
 
 
 def _key_of(name: str) -> str:
@@ -342,7 +367,7 @@ def _beside(path: Path, value: Any) -> Any:
     """
     A relative path in a file means a place beside that file, wherever the notebook runs.
     """
-    if not isinstance(value, str) or "://" in value:
+    if not isinstance(value, str) or "://" in value or value.startswith(KEYRING):
         return value
     return str(path.parent / Path(value).expanduser())
 

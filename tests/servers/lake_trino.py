@@ -79,7 +79,9 @@ class LakeTrino:
         secret = base64.b64encode(os.urandom(32)).decode()
         self.server = TrinoServer(
             work / "server",
+            # Small segments, so that a result of some megabytes has several.
             extra_config="protocol.spooling.enabled=true\n"
+            "protocol.spooling.initial-segment-size=1MB\nprotocol.spooling.max-segment-size=2MB\n"
             f"protocol.spooling.shared-secret-key={secret}\n",
             extra_files={
                 "spooling-manager.properties": "spooling-manager.name=filesystem\nfs.s3.enabled=true\n"

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import ssl
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from requests import PreparedRequest, Response, Session
 from requests.auth import AuthBase, HTTPBasicAuth
 from trino import auth as trino_auth
+from trino.exceptions import TrinoAuthError
 
 from fusion_magic.errors import InvalidSettings
 
@@ -72,7 +74,7 @@ def authenticate(session: Session, settings: TrinoSettings, *, ask: Callable[[st
     if kind == "basic":
         session.auth = HTTPBasicAuth(settings.user, settings.password or "")
     elif kind == "jwt":
-        trino_auth.JWTAuthentication(settings.token or "").set_http_session(session)  # type: ignore[no-untyped-call]
+        trino_auth.JWTAuthentication(settings.token or "").set_http_session(session)
     elif kind == "oauth2":
         session.auth = _OAuth2(ask)
     elif kind == "certificate":
@@ -98,7 +100,7 @@ class _OAuth2(AuthBase):
     """
 
     def __init__(self, ask: Callable[[str], None]) -> None:
-        class Handler(trino_auth.RedirectHandler):  # type: ignore[misc]
+        class Handler(trino_auth.RedirectHandler):
             def __call__(self, url: str) -> None:
                 ask(url)
                 webbrowser.open_new(url)
@@ -112,7 +114,8 @@ class _OAuth2(AuthBase):
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         given = len(request.hooks["response"])
-        self._inner(request)
+        with _translated():
+            self._inner(request)
         # The library takes every refusal, such as 404 for a query that is gone, for a wish to log in.
         hooks = request.hooks["response"]
         hooks[given:] = [_only_unauthorized(hook) for hook in hooks[given:]]
@@ -121,9 +124,28 @@ class _OAuth2(AuthBase):
 
 def _only_unauthorized(hook: Callable[..., Response | None]) -> Callable[..., Response | None]:
     def checked(response: Response, **options: Any) -> Response | None:
-        return hook(response, **options) if response.status_code == _UNAUTHORIZED else response
+        if response.status_code != _UNAUTHORIZED:
+            return response
+        with _translated():
+            return hook(response, **options)
 
     return checked
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """
+    The keyring's own errors, such as that it is locked, as one of the library's.
+    """
+    try:
+        from keyring.errors import KeyringError
+    except ImportError:
+        yield
+        return
+    try:
+        yield
+    except KeyringError as exc:
+        raise TrinoAuthError(f"The keyring cannot be used: {type(exc).__name__}.") from None
 
 
 def _set_kerberos(session: Session) -> None:

@@ -130,7 +130,7 @@ def test_a_segment_that_is_gone_is_an_error_at_once(engine: TrinoEngine) -> None
     """
     Its time is over, or somebody has emptied the bucket: no second attempt brings it back.
     """
-    arriving = batches(engine, "SELECT orderkey, comment FROM tpch.sf1.lineitem")
+    arriving = batches(engine)
     next(arriving)
 
     def gone(answer: requests.Response) -> None:
@@ -161,13 +161,13 @@ def test_no_more_than_a_few_segments_are_on_their_way(engine: TrinoEngine) -> No
     A reader that is slow must not have the whole result in memory.
     """
     storage = Storage(engine, lost)
-    arriving = batches(engine, "SELECT orderkey, comment FROM tpch.sf1.lineitem")
+    arriving = batches(engine)
     next(arriving)
     time.sleep(2)
 
-    segments = {url.partition("?")[0] for url in storage.asked}
+    asked = len(storage.asked)
     arriving.close()  # type: ignore[attr-defined]
-    assert len(segments) <= AT_ONCE + 1
+    assert 0 < asked <= AT_ONCE + 1
 
 
 def test_a_place_is_noted_until_the_first_segment_is_told_of(engine: TrinoEngine) -> None:

@@ -167,7 +167,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[TrinoEngine]:
         encodings = "json" if request.param == "inline" else request.param
         made = InSession(TrinoSettings(base_url=url, user="ana", encodings=encodings))
         if request.param != "inline":
-            made.properties = "spooling_inlining_enabled=false"  # type: ignore[attr-defined]
+            made.properties = "spooling_inlining_enabled=false"
     yield made
     made.close()
 
