@@ -17,7 +17,7 @@ import json
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
@@ -114,7 +114,7 @@ class BackgroundRun:
     has_ended: bool = False
     _wait_s: float | None = None
     _run: Run | None = None
-    _steps: Iterator[float | None] | None = None
+    _steps: Generator[float | None, None, None] | None = None
     _query_id: str | None = None
     _place: str | None = None  # that is written down
     _losses: int = 0
@@ -149,10 +149,9 @@ class BackgroundRun:
         self._steps = self._steps or self._attempt()
         try:
             with recorded(self.outside.store, task.job_id, attempt=task.attempt):
-                self.pause_s = next(self._steps)
-                return
-        except StopIteration:
-            pass
+                for pause_s in self._steps:
+                    self.pause_s = pause_s
+                    return
         except LeaseLost:
             logger.info("job left to another", extra=_about("left", task))
         except FusionError:
@@ -160,7 +159,6 @@ class BackgroundRun:
         except Exception:
             logger.exception("job ended with a fault of ours", extra=_about("fault", task))
         self.has_ended = True
-        self.pause_s = self._steps = None
 
     @property
     def place(self) -> Place | None:
@@ -215,7 +213,7 @@ class BackgroundRun:
         drain = self._run.drain if self._run is not None else None
         return drain.execution if drain is not None else None
 
-    def _attempt(self) -> Iterator[float | None]:
+    def _attempt(self) -> Generator[float | None, None, None]:
         """
         The job, begun again for as long as the engine has no room, is away, or has forgotten it.
         """
