@@ -70,6 +70,7 @@ def find_paging(statement: Statement, values: Mapping[str, object] = _NOTHING) -
     clauses = _clauses_at_end(statement, values)
     limit, offset = _value(clauses, ("LIMIT", "FETCH")), _value(clauses, ("OFFSET",))
     keywords = [clause.keyword for clause in clauses]
+    edits: tuple[Edit, ...]
     if keywords == ["LIMIT"] and len(clauses[0].numbers) == 2:
         offset = clauses[0].numbers[0]
         edits = (_replace(statement, clauses, limit, offset),)

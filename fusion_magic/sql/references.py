@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from fusion_magic.errors import Span, UnsupportedSql
+from fusion_magic.errors import InvalidSql, Span, UnsupportedSql
 from fusion_magic.sql.statement import QUERY_STARTS, Statement, is_plain_integer
 from fusion_magic.sql.tokens import NUMBER, QUOTED, STRING, SYMBOL, WORD, Tokens, unquote
 
@@ -111,6 +111,7 @@ _SET_OPERATIONS = frozenset({"UNION", "EXCEPT", "INTERSECT"})
 _CLAUSES = frozenset({"WHERE", "GROUP", "HAVING", "ORDER"}) | _SET_OPERATIONS
 _OPERATORS = frozenset({"+", "-", "*", "/", "%", "||"})
 _OPENINGS = frozenset({"(", "["})
+_NAME_SIGNS = frozenset({"-", "$", "/", "@", "#", "&"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -750,6 +751,7 @@ class _Scan:
         frame.expects_table = False
         if name is None:
             return index + 1, frame
+        self._refuse_unquoted(index, name)
         if self.symbol(name.after) == "(" or (word in RESERVED and len(name.parts) == 1):
             return index + 1 if len(name.parts) == 1 else name.after, frame
         first = self.text(name.parts[0]).lower()
@@ -762,6 +764,28 @@ class _Scan:
         after = self._alias(self.found[-1], name.after)
         # What stands behind FOR … AS OF is an expression like any other.
         return (name.after if self.word(name.after) == "FOR" else after), frame
+
+    def _refuse_unquoted(self, index: int, name: _Name) -> None:
+        """
+        Refuse a table's name that goes on with a character which SQL takes in quotes alone.
+
+        Raises:
+            InvalidSql: As ``FROM trino-prod.sales.public.orders``, which OpenMetadata writes without quotes.
+        """
+        last = name.after - 1
+        while last + 1 < self.count and self.tokens.starts[last + 1] == self.tokens.ends[last]:
+            if self.kinds[last + 1] == SYMBOL and self.words[last + 1] not in {".", *_NAME_SIGNS}:
+                break
+            last += 1
+        if self.symbol(name.after) in _NAME_SIGNS and last > name.after:
+            span = self.tokens.span(index, last)
+            text = self.statement.text[span.start : span.end]
+            parts = [part if part.startswith('"') else f'"{part}"' for part in text.split(".")]
+            raise InvalidSql(
+                f"{text} holds a character that SQL takes in quotes alone.",
+                hint=f"Write {'.'.join(parts)}",
+                span=span,
+            )
 
     def _add(self, name: _Name, frame: _Frame, role: Role) -> None:
         if not frame.scope.tables:

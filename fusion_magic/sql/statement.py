@@ -106,6 +106,7 @@ def parse_statement(text: str) -> Statement:
         raise InvalidSql("There is no statement.", hint="Write one below the magic's line.")
     error = InvalidSql(
         f"There are {len(statements)} statements where one is expected.",
+        hint="Give one here; a %%fusion cell runs several, one after the other.",
         span=Span(statements[1].start, statements[1].start + 1),
     )
     error.sql = text
