@@ -67,7 +67,9 @@ def _version(is_wanted: bool) -> None:
 def _options(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="print the version"),
+        typer.Option(
+            "--version", metavar="", callback=_version, is_eager=True, help="print the version"
+        ),
     ] = False,
 ) -> None:
     pass

@@ -68,8 +68,12 @@ def jobs(
 
 def clean(
     older: Annotated[str, typer.Option(metavar="AGE", help="that ended longer ago: 30d, 12h, 2w")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say which they are")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="remove them without asking")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", metavar="", help="only say which they are")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", metavar="", help="remove them without asking")
+    ] = False,
     profile: options.Profile = None,
     as_json: options.Json = False,
 ) -> None:
@@ -185,7 +189,7 @@ def _ask(found: Sequence[Job], older: str) -> None:
     """
     if not sys.stdin.isatty():
         raise InvalidArgument(
-            f"{len(found):,} jobs are older than {older}, and nothing was removed.",
+            f"Jobs that ended more than {older} ago: {len(found):,}. Nothing was removed.",
             hint="--yes removes them, --dry-run lists them.",
         )
     _print_jobs(found, as_json=False)

@@ -21,7 +21,7 @@ Profile = Annotated[
         metavar="PROFILE", help="a profile of fusion.toml", autocompletion=completion.profiles
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="print JSON")]
+Json = Annotated[bool, typer.Option("--json", metavar="", help="print JSON")]
 Sql = Annotated[str | None, typer.Argument(metavar="SQL", help="the SQL; - reads standard input")]
 File = Annotated[
     typer.FileBinaryRead | None,
@@ -54,9 +54,14 @@ Into = Annotated[
     str | None,
     typer.Option(metavar="TABLE", help="let the engine write the rows to it"),
 ]
-Append = Annotated[bool, typer.Option("--append", help="where that table exists: add the rows")]
+Append = Annotated[
+    bool, typer.Option("--append", metavar="", help="where that table exists: add the rows")
+]
 Replace = Annotated[
-    bool, typer.Option("--replace", help="where that table exists: put the rows in its place")
+    bool,
+    typer.Option(
+        "--replace", metavar="", help="where that table exists: put the rows in its place"
+    ),
 ]
 Cache = Annotated[
     str | None,
@@ -65,7 +70,7 @@ Cache = Annotated[
         help="give the rows again that the same query of yours stored within 15min, 1h, 7d …",
     ),
 ]
-NoLineage = Annotated[bool, typer.Option("--no-lineage", help="record no lineage")]
+NoLineage = Annotated[bool, typer.Option("--no-lineage", metavar="", help="record no lineage")]
 
 
 def open_fusion(profile: str | None) -> Fusion:

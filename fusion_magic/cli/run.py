@@ -42,10 +42,11 @@ def run(
     cache: options.Cache = None,
     no_lineage: options.NoLineage = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="print names and converted query; run nothing")
+        bool,
+        typer.Option("--dry-run", metavar="", help="print names and converted query; run nothing"),
     ] = False,
     explain: Annotated[
-        bool, typer.Option("--explain", help="print the engine's plan; run nothing")
+        bool, typer.Option("--explain", metavar="", help="print the engine's plan; run nothing")
     ] = False,
     profile: options.Profile = None,
     as_json: options.Json = False,

@@ -30,7 +30,9 @@ def worker(
     ] = None,
     embedded: Annotated[
         bool,
-        typer.Option("--embedded", help="end when idle, or when another is at work here"),
+        typer.Option(
+            "--embedded", metavar="", help="end when idle, or when another is at work here"
+        ),
     ] = False,
     profile: options.Profile = None,
 ) -> None:

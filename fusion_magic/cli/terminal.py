@@ -84,7 +84,7 @@ def _fitted(
 
 
 def _grid(table: Table, cells: Sequence[Sequence[str]], widths: Sequence[int]) -> Grid:
-    grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP, 0, 0))
+    grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0))
     for head, width, is_right in zip(table.headings(), widths, table.numeric(), strict=True):
         grid.add_column(
             Text(head),
@@ -108,6 +108,7 @@ def _print_records(
         for head, cell in zip(headings, row, strict=True):
             padded = Text(head + " " * (width - cell_len(head) + GAP), style="bold")
             _print(console, padded.append_text(_styled(cell)))
+    console.print()
 
 
 def _styled(cell: str) -> Text:
