@@ -117,6 +117,12 @@ class DuckDBEngine:
         """See ``Engine.is_shared``: what is in the file."""
         return not self._is_in_memory and trino_parts[0] == self.default_schema[0]
 
+    def about(self) -> str:
+        """See ``Engine.about``."""
+        with self._lock:
+            [(version,)] = self._connect().execute("SELECT version()").fetchall()
+        return f"DuckDB {version.removeprefix('v')}"
+
     def catalogs(self) -> frozenset[str]:
         """See ``Engine.catalogs``."""
         with self._lock:
