@@ -84,6 +84,12 @@ class TrinoEngine:
         """See ``Engine.is_shared``."""
         return True
 
+    def about(self) -> str:
+        """See ``Engine.about``."""
+        kind = self._settings.signs_in_by or "no"
+        [(version, user)] = self._rows("SELECT version(), current_user")
+        return f"Trino {version} with {kind} authentication as {user}"
+
     def catalogs(self) -> frozenset[str]:
         """See ``Engine.catalogs``."""
         asked_at, names = self._catalogs
@@ -202,7 +208,8 @@ class TrinoExecution:
         self._is_cancelled = threading.Event()
         self._is_done = False
         self._is_for_another = False
-        self._next_uri: str | None = None
+        self.next_uri: str | None = None
+        self.wait_s: float | None = None
         self._stats: Mapping[str, Any] = {}
         self._schema: pa.Schema | None = None
         self._stream: Generator[pa.RecordBatch | None, None, None] | None = None
@@ -228,15 +235,18 @@ class TrinoExecution:
 
     def batches(self) -> Generator[pa.RecordBatch, None, None]:
         """See ``Execution.batches``."""
+        with closing(self.arrivals()) as arriving:
+            yield from (batch for batch in arriving if batch is not None)
+
+    def arrivals(self) -> Generator[pa.RecordBatch | None, None, None]:
+        """See ``Resumable.arrivals``."""
         stream = self._started()
         if self._error is not None:
             raise self._error
         with closing(stream):
             while self._ahead:
                 yield self._ahead.popleft()
-            for batch in stream:
-                if batch is not None:
-                    yield batch
+            yield from stream
 
     def _started(self) -> Generator[pa.RecordBatch | None, None, None]:
         if self._stream is None:
@@ -244,41 +254,53 @@ class TrinoExecution:
         return self._stream
 
     def _run(self) -> Generator[pa.RecordBatch | None, None, None]:
+        with ExitStack() as stack:
+            try:
+                yield from self._pages(stack)
+            except BaseException as exc:
+                # Before the stack is left, which waits for the page that is on its way.
+                error = self._ended_by(exc)
+                self._error = error if isinstance(error, Exception) else None
+                if error is exc:
+                    raise
+                raise error from exc
+            finally:
+                self._is_done = True
+                if self._tables is not None and not self._is_for_another:
+                    self._tables.drop(self._stored())
+                self._ended(self)
+
+    def _pages(self, stack: ExitStack) -> Iterator[pa.RecordBatch | None]:
         """
-        The rows, and None for each page, so that who waits for the columns gets to look.
+        The rows, and None for each page without any: who waits for the columns, or has other jobs, gets to look.
         """
-        try:
-            with ThreadPoolExecutor(1, thread_name_prefix="fusion-page") as pool:
-                try:
-                    yield from self._pages(pool)
-                except BaseException as exc:
-                    # Before the pool is left, which waits for the page that is on its way.
-                    error = self._ended_by(exc)
-                    self._error = error if isinstance(error, Exception) else None
-                    if error is exc:
-                        raise
-                    raise error from exc
-        finally:
-            self._is_done = True
-            if self._tables is not None and not self._is_for_another:
-                self._tables.drop(self._stored())
-            self._ended(self)
+        ahead: ThreadPoolExecutor | None = None
+        page = self._first_page()
+        while True:
+            self._note(page)
+            following: Future[Mapping[str, Any]] | None = None
+            if self.next_uri is not None and _has_rows(page):
+                # Only a query that gives rows needs a second thread, which fetches while this one decodes.
+                ahead = ahead or stack.enter_context(
+                    ThreadPoolExecutor(1, thread_name_prefix="fusion-page")
+                )
+                self._keep_place(has_rows=True)
+                following = ahead.submit(self._next_page, self.next_uri)
+            yield from self._decode(page, stack)
+            if self._segments is not None:
+                yield from self._segments.rows(following.done if following else _never)
+            if following is not None:
+                page = following.result()
+            elif self.next_uri is None:
+                return
+            else:
+                yield None
+                self._require_wanted()
+                self._keep_place(has_rows=False)
+                page = self._next_page(self.next_uri)
 
     def _stored(self) -> dict[tuple[str, ...], Entity]:
         return self._tables.used_by(self._query) if self._tables is not None else {}
-
-    def _pages(self, pool: ThreadPoolExecutor) -> Iterator[pa.RecordBatch | None]:
-        page = self._first_page()
-        with ExitStack() as stack:
-            while True:
-                following = self._after(page, pool)
-                yield None
-                yield from self._decode(page, stack)
-                if self._segments is not None:
-                    yield from self._segments.rows(following.done if following else _never)
-                if following is None:
-                    return
-                page = following.result()
 
     def _ended_by(self, exc: BaseException) -> BaseException:
         """
@@ -290,7 +312,7 @@ class TrinoExecution:
         self._is_for_another = is_for_another
         if not is_for_another:
             with suppress(EngineUnavailable):
-                self._client.cancel(self._next_uri)
+                self._client.cancel(self.next_uri)
         if self._is_cancelled.is_set() and isinstance(exc, Exception):
             return QueryCanceled("The query was canceled.", query_id=self.query_id)
         return exc
@@ -314,7 +336,7 @@ class TrinoExecution:
         if self._is_done:
             return
         self._is_cancelled.set()
-        self._client.cancel(self._next_uri)
+        self._client.cancel(self.next_uri)
 
     def _waits_for(self) -> str:
         url = self._client.login_url
@@ -324,15 +346,16 @@ class TrinoExecution:
         if self._start_uri is None:
             properties = self._tables.make(self._stored()) if self._tables is not None else {}
             return self._client.submit(self._query, properties=properties)
-        self._next_uri = self._start_uri
+        self.next_uri = self._start_uri
         return self._next_page(self._start_uri)
 
     def _next_page(self, uri: str) -> Mapping[str, Any]:
-        return self._client.next_page(uri, is_remembered=self._query.session is None)
+        is_remembered = self._query.session is None
+        return self._client.next_page(uri, wait_s=self.wait_s, is_remembered=is_remembered)
 
-    def _after(self, page: Mapping[str, Any], pool: ThreadPoolExecutor) -> Future[Any] | None:
+    def _note(self, page: Mapping[str, Any]) -> None:
         """
-        Take note of what *page* says of the query; ask for the next one in the background.
+        What *page* says of the query.
         """
         self.query_id = page.get("id", self.query_id)
         self.info_url = page.get("infoUri", self.info_url)
@@ -340,24 +363,26 @@ class TrinoExecution:
         self.update_type = page.get("updateType", self.update_type)
         self.rows_changed = page.get("updateCount", self.rows_changed)
         self.warnings = tuple(w["message"] for w in page.get("warnings") or ()) or self.warnings
-        self._next_uri = page.get("nextUri")
+        self.next_uri = page.get("nextUri")
         if self._schema is None and page.get("columns") and self.update_type is None:
             from fusion_magic.engines.trino.types import schema_of
 
             self._schema = schema_of(page["columns"])
         if page.get("error"):
             raise failure(page["error"], self._query.sql, self.query_id)
+        self._require_wanted()
+        if self.next_uri is None and self._stats.get("state") not in {"FINISHED", None}:
+            raise EngineUnavailable(
+                "Trino ended the result before the query was finished.", query_id=self.query_id
+            )
+
+    def _require_wanted(self) -> None:
         if self._is_cancelled.is_set():
             raise QueryCanceled("The query was canceled.", query_id=self.query_id)
-        if self._next_uri is None:
-            if self._stats.get("state") not in {"FINISHED", None}:
-                raise EngineUnavailable(
-                    "Trino ended the result before the query was finished.", query_id=self.query_id
-                )
-            return None
-        if self.checkpoint is not None:
-            self.checkpoint(self.query_id, self._next_uri, _has_rows(page))
-        return pool.submit(self._next_page, self._next_uri)
+
+    def _keep_place(self, *, has_rows: bool) -> None:
+        if self.checkpoint is not None and self.next_uri is not None:
+            self.checkpoint(self.query_id, self.next_uri, has_rows)
 
     def _decode(self, page: Mapping[str, Any], stack: ExitStack) -> Iterator[pa.RecordBatch]:
         from fusion_magic.engines.trino.pages import decode_page

@@ -27,22 +27,12 @@ KINDS = ("basic", "jwt", "oauth2", "certificate", "kerberos")
 _UNAUTHORIZED = 401
 
 
-def kind_of(settings: TrinoSettings) -> str:
+def check_kind(settings: TrinoSettings) -> None:
     """
-    The kind of authentication: what ``engine.auth`` says, else what the secrets at hand are for; empty for none.
-
     Raises:
-        InvalidSettings: There is no such kind, or what it needs is missing.
+        InvalidSettings: There is no such kind of authentication, or what it needs is missing.
     """
-    kind = settings.auth or (
-        "jwt"
-        if settings.token
-        else "basic"
-        if settings.password
-        else "certificate"
-        if settings.certificate
-        else ""
-    )
+    kind = settings.signs_in_by
     if kind and kind not in KINDS:
         raise InvalidSettings(f"engine.auth is {kind!r}.", hint=f"Known are {', '.join(KINDS)}.")
     needed = {
@@ -57,7 +47,6 @@ def kind_of(settings: TrinoSettings) -> str:
             hint=f"Set FUSION_ENGINE_{variable}"
             + (f", or FUSION_ENGINE_{variable}_FILE." if kind != "certificate" else "."),
         )
-    return kind
 
 
 def authenticate(session: Session, settings: TrinoSettings, *, ask: Callable[[str], None]) -> None:
@@ -70,7 +59,8 @@ def authenticate(session: Session, settings: TrinoSettings, *, ask: Callable[[st
     Raises:
         InvalidSettings: A secret or the package for Kerberos is missing, or a certificate cannot be read.
     """
-    kind = kind_of(settings)
+    check_kind(settings)
+    kind = settings.signs_in_by
     if kind == "basic":
         session.auth = HTTPBasicAuth(settings.user, settings.password or "")
     elif kind == "jwt":

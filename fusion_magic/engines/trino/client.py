@@ -17,6 +17,8 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from fusion_magic.engines import EngineQuery
 from fusion_magic.errors import (
+    EngineBusy,
+    EngineRefuses,
     EngineUnavailable,
     InvalidSettings,
     MissingExtra,
@@ -31,7 +33,7 @@ try:
     import requests
     from trino.exceptions import Error as TrinoLibraryError
 
-    from fusion_magic.engines.trino.auth import authenticate, kind_of
+    from fusion_magic.engines.trino.auth import authenticate, check_kind
     from fusion_magic.engines.trino.pages import parse_page
     from fusion_magic.engines.trino.session import Session, parse_roles
     from fusion_magic.engines.trino.spooling import ENCODINGS
@@ -54,6 +56,10 @@ _GONE = frozenset({403, 404, 410})  # of a segment: its time is over
 _BUSY = frozenset({429, 502, 503, 504})
 FOREIGN = (requests.RequestException, TrinoLibraryError, orjson.JSONDecodeError, OSError)
 _CANCELED = frozenset({"USER_CANCELED", "ADMINISTRATIVELY_KILLED"})
+# Trino's names for "later": before it began the query, and while it ran it.
+_NO_ROOM = frozenset({"QUERY_QUEUE_FULL", "SERVER_STARTING_UP", "NO_NODES_AVAILABLE"})
+_OVERLOADED = frozenset({"TOO_MANY_REQUESTS_FAILED", "CLUSTER_OUT_OF_MEMORY"})
+_OVERLOADED_TEXT = "Max requests queued per destination"  # Trino's own requests to its workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +81,21 @@ class TrinoSettings:
     token: str | None = field(default=None, repr=False)
     certificate: str = ""
     key: str = ""
+
+    @property
+    def signs_in_by(self) -> str:
+        """
+        The kind of authentication: what was set, else what the secrets are for; empty for none.
+        """
+        return self.auth or (
+            "jwt"
+            if self.token
+            else "basic"
+            if self.password
+            else "certificate"
+            if self.certificate
+            else ""
+        )
 
     @classmethod
     def from_url(
@@ -114,7 +135,8 @@ class TrinoSettings:
             password=password,
             **others,
         )
-        names_user = kind_of(made) in {"jwt", "certificate", "oauth2", "kerberos"}
+        check_kind(made)
+        names_user = made.signs_in_by in {"jwt", "certificate", "oauth2", "kerberos"}
         return made if made.user or names_user else replace(made, user=user)
 
 
@@ -205,17 +227,22 @@ class TrinoClient:
             is_remembered=query.session is None,
         )
 
-    def next_page(self, uri: str, *, is_remembered: bool = True) -> Mapping[str, Any]:
+    def next_page(
+        self, uri: str, *, wait_s: float | None = None, is_remembered: bool = True
+    ) -> Mapping[str, Any]:
         """
         The page at *uri*, which may be asked for again until its successor is.
 
         Args:
+            wait_s: Seconds that Trino waits for news before it answers; None for its own second.
+
             is_remembered: Whether what the statement changes of the session is for later ones of this connection.
         """
         mark = "&" if "?" in uri else "?"
+        wait = "" if wait_s is None else f"&maxWait={wait_s * 1000:.0f}ms"
         return self._page(
             "GET",
-            f"{uri}{mark}targetResultSize={PAGE_SIZE}",
+            f"{uri}{mark}targetResultSize={PAGE_SIZE}{wait}",
             headers=self._identity(),
             is_remembered=is_remembered,
         )
@@ -406,6 +433,9 @@ def failure(error: Mapping[str, Any], sql: str, query_id: str | None) -> Excepti
     name = str(error.get("errorName", ""))
     if name in _CANCELED:
         return QueryCanceled(message, query_id=query_id)
+    is_overloaded = name in _OVERLOADED or _OVERLOADED_TEXT in message
+    if name in _NO_ROOM or is_overloaded:
+        return EngineBusy(message, is_begun=is_overloaded, query_id=query_id, error_name=name)
     place = error.get("errorLocation")
     span = None
     if place:
@@ -424,7 +454,7 @@ def _refused(response: requests.Response, settings: TrinoSettings) -> EngineUnav
             "Trino no longer knows the query: it was restarted, or nobody asked for the result in time."
         )
     if status in {401, 403}:
-        return EngineUnavailable(
+        return EngineRefuses(
             f"Trino refuses the user{_said(response, settings)} ({status}).", hint=_hint(settings)
         )
     return EngineUnavailable(f"Trino answers with status {status}.")
@@ -449,17 +479,17 @@ def _hint(settings: TrinoSettings) -> str:
         "certificate": "engine.certificate; engine.url's user must be the one whom it names, or none",
         "": "engine.url's user, and FUSION_ENGINE_PASSWORD or FUSION_ENGINE_TOKEN",
     }
-    return f"Check {shown.get(kind_of(settings), 'engine.url and engine.auth')}."
+    return f"Check {shown.get(settings.signs_in_by, 'engine.url and engine.auth')}."
 
 
 def _unreachable(settings: TrinoSettings, exc: Exception) -> EngineUnavailable:
     if isinstance(exc, requests.exceptions.SSLError):
-        return EngineUnavailable(
+        return EngineRefuses(
             f"Trino at {settings.base_url} cannot be trusted, or does not trust us: {_tls_reason(exc)}.",
             hint="engine.url with ?verify=/path/ca.pem trusts the authority in that file; engine.certificate shows who asks.",
         )
     if isinstance(exc, TrinoLibraryError):
-        return EngineUnavailable(
+        return EngineRefuses(
             f"Logging in to Trino at {settings.base_url} failed: {type(exc).__name__}.",
             hint="Try again and log in with the browser; the server must offer engine.auth's kind.",
         )
