@@ -52,6 +52,7 @@ class TrinoEngine:
         self, settings: TrinoSettings, *, results: Callable[..., ResultTables] | None = None
     ) -> None:
         self._client = TrinoClient(settings)
+        self._kind = settings.signs_in_by
         self._results = results(run=self._rows) if results is not None else None
         self._catalogs: tuple[float, frozenset[str]] = (float("-inf"), frozenset())
         self._running: set[TrinoExecution] = set()
@@ -86,7 +87,7 @@ class TrinoEngine:
 
     def about(self) -> str:
         """See ``Engine.about``."""
-        kind = self._settings.signs_in_by or "no"
+        kind = self._kind or "no"
         [(version, user)] = self._rows("SELECT version(), current_user")
         return f"Trino {version} with {kind} authentication as {user}"
 

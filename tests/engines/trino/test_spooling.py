@@ -24,8 +24,8 @@ from fusion_magic.errors import EngineUnavailable, InvalidSettings, QueryCancele
 from tests.servers.lake_trino import BUCKET, LakeTrino
 
 pytestmark = pytest.mark.trino
-ROWS = 200_000
-LARGE = f"SELECT orderkey, comment FROM tpch.sf1.orders ORDER BY orderkey LIMIT {ROWS}"
+ROWS = 60_175
+LARGE = "SELECT * FROM tpch.tiny.lineitem ORDER BY orderkey"  # some 9 MB
 PATIENCE_S = 20.0
 COLUMNS: list[dict[str, Any]] = [
     {"name": "n", "type": "bigint", "typeSignature": {"rawType": "bigint", "arguments": []}}
