@@ -200,6 +200,10 @@ class TrinoExecution:
                     page = following.result()
                 else:
                     yield from self._decode(page)
+                    if ahead is not None:
+                        # A query that pauses must not keep a thread.
+                        ahead.shutdown()
+                        ahead = None
                     yield None
                     self._require_wanted()
                     self._keep_place(has_rows=False)
