@@ -19,7 +19,7 @@ class SqlPart:
     Args:
         writing: Opens a transaction that writes.
 
-        read: The rows of a query, outside of one.
+        read: The rows of a query with the values of its parameters, outside of one.
 
         clock: Gives the time, aware.
     """
@@ -27,7 +27,7 @@ class SqlPart:
     def __init__(
         self,
         writing: Callable[[], AbstractContextManager[Connection]],
-        read: Callable[[Any], Sequence[Any]],
+        read: Callable[..., Sequence[Any]],
         clock: Callable[[], datetime],
     ) -> None:
         self._writing = writing

@@ -429,12 +429,12 @@ class SqlStore:
         with self._translated(), self._engine.begin() as connection:
             yield connection
 
-    def _read(self, query: Any) -> Sequence[Any]:
+    def _read(self, query: Any, values: Mapping[str, object] | None = None) -> Sequence[Any]:
         with (
             self._translated(),
             self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
         ):
-            return connection.execute(query).all()
+            return connection.execute(query, values).all()
 
     def _jobs(self, query: Any) -> Sequence[Job]:
         rows = self._read(
