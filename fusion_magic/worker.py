@@ -26,7 +26,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from uuid import UUID, uuid4
 
 from fusion_magic.errors import StoreError
@@ -270,7 +270,7 @@ class Worker:
             time.sleep(TURN_S)
 
     def _sign(self) -> None:
-        self._tasks.sign(_row(self.id, self._engine_url))
+        self._tasks.sign(signature(self.id, role="worker", engine_url=self._engine_url))
 
 
 @dataclass(slots=True)
@@ -365,7 +365,11 @@ def workers_of(tasks: Tasks, engine_url: str) -> list[WorkerRow]:
     """
     The workers of that engine whose processes are there.
     """
-    return [row for row in tasks.workers() if row.engine_url == engine_url and is_alive(row)]
+    return [
+        row
+        for row in tasks.workers()
+        if row.role == "worker" and row.engine_url == engine_url and is_alive(row)
+    ]
 
 
 def is_alive(row: WorkerRow) -> bool:
@@ -410,16 +414,25 @@ def _let_go() -> None:
         child.returncode = child.returncode or 0
 
 
-def _row(worker: str, engine_url: str) -> WorkerRow:
+def signature(
+    id_: str,
+    *,
+    role: Literal["worker", "scheduler"],
+    engine_url: str = "",
+    for_s: float = SIGN_FOR_S,
+) -> WorkerRow:
+    """
+    The row that says this process is alive, for *for_s* seconds.
+    """
     from fusion_magic.store import WorkerRow
 
     return WorkerRow(
-        id=worker,
+        id=id_,
         engine_url=engine_url,
         host=socket.gethostname(),
         pid=os.getpid(),
-        role="worker",
-        alive_until=datetime.now(UTC) + timedelta(seconds=SIGN_FOR_S),
+        role=role,
+        alive_until=datetime.now(UTC) + timedelta(seconds=for_s),
     )
 
 

@@ -171,6 +171,12 @@ class Engine(Protocol):
         """
         ...
 
+    def about(self) -> str:
+        """
+        What answers, for a person: its name, its version and how it was signed in to.
+        """
+        ...
+
     def catalogs(self) -> frozenset[str]:
         """
         The names of the catalogs that the engine has, lower case; cached.

@@ -615,6 +615,12 @@ class Store(Protocol):
         """
         ...
 
+    def check(self) -> str:
+        """
+        Write something and take it away again; the version of the schema.
+        """
+        ...
+
     def migrate(self) -> None:
         """
         Bring the schema to this program's version; does nothing where it is already there.

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -38,6 +38,7 @@ from fusion_magic.store import (
     NewTask,
     Outcome,
     QueueRow,
+    WorkerRow,
 )
 from fusion_magic.store.sql_outbox import SqlOutbox
 from fusion_magic.store.sql_stored import SqlStored
@@ -166,7 +167,8 @@ class SqlStore:
         """See ``Store.finish``."""
         values = {"result_name": outcome.result_name, "result_path": outcome.result_path}
         with self._writing() as connection:
-            self._end_task(connection, job_id, attempt)
+            if attempt is not None:
+                self.tasks.end(connection, job_id, attempt)
             now = self._move(connection, job_id, (JobStatus.RUNNING,), JobStatus.FINISHED, values)
             _detail(
                 connection,
@@ -344,6 +346,20 @@ class SqlStore:
         )
         return [(row[0], int(row[1])) for row in self._read(query)]
 
+    def check(self) -> str:
+        """See ``Store.check``."""
+        mark = WorkerRow(
+            id=f"check-{uuid4()}",
+            engine_url="",
+            host="",
+            pid=0,
+            role="worker",
+            alive_until=datetime(2000, 1, 1, tzinfo=UTC),  # so that nobody takes it for alive,
+        )
+        self._tasks.sign(mark)
+        self._tasks.sign_off(mark.id)
+        return REVISION
+
     def migrate(self) -> None:
         """See ``Store.migrate``."""
         with self._translated():
@@ -447,6 +463,8 @@ class SqlStore:
     def _end_task(self, connection: Connection, job_id: UUID, attempt: int | None) -> None:
         if attempt is not None:
             self.tasks.end(connection, job_id, attempt)
+        else:
+            self.tasks.take_back(connection, job_id)
 
     def _move(
         self,

@@ -65,6 +65,12 @@ class TrinoEngine:
         """See ``Engine.is_shared``."""
         return True
 
+    def about(self) -> str:
+        """See ``Engine.about``."""
+        kind = self._settings.signs_in_by or "no"
+        version = self._rows("SELECT version()")[0][0]
+        return f"Trino {version} with {kind} authentication as {self._settings.user}"
+
     def catalogs(self) -> frozenset[str]:
         """See ``Engine.catalogs``."""
         asked_at, names = self._catalogs

@@ -69,6 +69,21 @@ class TrinoSettings:
     certificate: str = ""
     key: str = ""
 
+    @property
+    def signs_in_by(self) -> str:
+        """
+        The kind of authentication: what was set, else what the secrets are for; empty for none.
+        """
+        return self.auth or (
+            "jwt"
+            if self.token
+            else "basic"
+            if self.password
+            else "certificate"
+            if self.certificate
+            else ""
+        )
+
     @classmethod
     def from_url(
         cls, url: str, *, user: str, password: str | None = None, **others: Any
@@ -256,15 +271,7 @@ def failure(error: Mapping[str, Any], sql: str, query_id: str | None) -> Excepti
 
 
 def _authentication(settings: TrinoSettings) -> Any:
-    kind = settings.auth or (
-        "jwt"
-        if settings.token
-        else "basic"
-        if settings.password
-        else "certificate"
-        if settings.certificate
-        else ""
-    )
+    kind = settings.signs_in_by
     makers = {
         "": lambda: None,
         "basic": lambda: trino_auth.BasicAuthentication(settings.user, settings.password or ""),
