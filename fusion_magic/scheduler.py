@@ -11,6 +11,7 @@ import logging
 import random
 import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from uuid import uuid4
 
 from fusion_magic.delivery import Delivery
@@ -25,6 +26,7 @@ IDLE_POLL_S = 1.0
 ATTEMPTS = 12
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 600.0
+NOTHING = nullcontext()
 
 
 def delay_s(attempt: int, jitter: float) -> float:
@@ -49,9 +51,19 @@ def delay_s(attempt: int, jitter: float) -> float:
 class Scheduler:
     """
     One scheduler. Several may run at once: a row is delivered by one of them at a time.
+
+    Args:
+        beside: Entered while it runs: what else is looked after.
     """
 
-    def __init__(self, store: Store, deliveries: Sequence[Delivery]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        deliveries: Sequence[Delivery],
+        *,
+        beside: AbstractContextManager[object] = NOTHING,
+    ) -> None:
+        self._beside = beside
         self.id = f"scheduler-{uuid4().hex[:12]}"
         self._store = store
         self._deliveries = deliveries
@@ -67,6 +79,12 @@ class Scheduler:
         """
         Deliver until stopped.
         """
+        with self._beside:
+            self._deliver_until_stopped()
+        for delivery in self._deliveries:
+            delivery.close()
+
+    def _deliver_until_stopped(self) -> None:
         while not self._is_stopping.is_set():
             try:
                 delivered = self.deliver_due()
@@ -75,8 +93,6 @@ class Scheduler:
                 delivered = 0
             if not delivered:
                 self._is_stopping.wait(IDLE_POLL_S)
-        for delivery in self._deliveries:
-            delivery.close()
 
     def deliver_due(self) -> int:
         """

@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +45,7 @@ SIGN_FOR_S = 10.0
 TRINO_CONCURRENCY = 32
 LOG_FILE = "worker.log"
 START_PATIENCE_S = 5.0  # until a worker that was started has signed
+NOTHING = nullcontext()
 _started_at: dict[str, float] = {}
 _children: list[subprocess.Popen[bytes]] = []  # that this process started; they outlive it
 
@@ -61,6 +62,8 @@ class Worker:
         idle_s: Seconds without a job after which it ends; None for never.
 
         is_only: End at once where another worker for the same engine is at work beside this store.
+
+        beside: Entered while it runs: what else is looked after.
     """
 
     def __init__(
@@ -73,7 +76,9 @@ class Worker:
         attempts: int = 3,
         idle_s: float | None = None,
         is_only: bool = False,
+        beside: AbstractContextManager[object] = NOTHING,
     ) -> None:
+        self._beside = beside
         self.id = f"{socket.gethostname()[:30]}-{os.getpid()}-{uuid4().hex[:8]}"
         self._outside = outside
         self._tasks = outside.store.tasks
@@ -104,7 +109,8 @@ class Worker:
         self._sign()
         beat.start()
         try:
-            self._serve()
+            with self._beside:
+                self._serve()
             self._hand_over()
         finally:
             self._ended.set()

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 
 from fusion_magic.errors import LeaseLost
 from fusion_magic.store import JobStatus, NewTask, Task, WorkerRow
-from fusion_magic.store.sql_part import SqlPart
+from fusion_magic.store.sql_part import SqlPart, not_before
 from fusion_magic.store.tables import job, job_detail, job_task
 from fusion_magic.store.tables import worker as workers
 
@@ -180,7 +180,7 @@ class SqlTasks(SqlPart):
         started = connection.execute(
             sa.update(job)
             .where(job.c.id == row.job_id, job.c.status == JobStatus.QUEUED.value)
-            .values(status=JobStatus.RUNNING.value, updated=now)
+            .values(status=JobStatus.RUNNING.value, updated=not_before(now))
         )
         if started.rowcount:
             connection.execute(
