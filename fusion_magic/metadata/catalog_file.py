@@ -21,6 +21,7 @@ from fusion_magic.metadata.trino_names import derive_trino_parts, parse_trino_na
 from fusion_magic.sql.fqn import parse_fqn
 
 SHOWN_MISTAKES = 10
+DEEPEST = 50  # a catalog needs 6
 KINDS = ("table", "view", "container")
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 TEXT, TEXTS = "text", "list of texts"
@@ -107,6 +108,8 @@ def _no_collection() -> Iterator[None]:
 def _compose(path: Path) -> yaml.Node | None:
     try:
         with path.open("rb") as file:
+            _require_shallow(file)
+            file.seek(0)
             return yaml.compose(file, Loader=LOADER)
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
@@ -116,6 +119,20 @@ def _compose(path: Path) -> yaml.Node | None:
         raise InvalidCatalog(f"The catalog {path} is no YAML in UTF-8: {exc}") from exc
     except OSError as exc:
         raise InvalidCatalog(f"The catalog {path} cannot be read: {exc.strerror}") from exc
+
+
+def _require_shallow(file: Any) -> None:
+    """
+    Refuse what is nested so deeply that libyaml's composer would overrun the stack, and end the kernel.
+    """
+    depth = 0
+    for event in yaml.parse(file, Loader=LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise yaml.MarkedYAMLError(
+                problem="it is nested too deeply", problem_mark=event.start_mark
+            )
 
 
 def _pairs(

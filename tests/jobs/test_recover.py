@@ -25,11 +25,14 @@ from fusion_magic.store import DriverRow, JobStatus, NewJob
 from fusion_magic.store.sql_store import SqlStore, open_store
 
 PATIENCE_S = 120
-LONG = {
-    "duckdb": "SELECT count(*) FROM UNNEST(sequence(1, 1000000)) AS a(x) "
-    "CROSS JOIN UNNEST(sequence(1, 1000000)) AS b(y) WHERE x * y = -1",
-    "trino": "SELECT count(*) FROM tpch.sf10000.lineitem a WHERE a.comment = 'no such comment'",
-}
+LONG = (
+    "SELECT count(*) FROM UNNEST(sequence(1, 1000000)) AS a(x) "
+    "CROSS JOIN UNNEST(sequence(1, 1000000)) AS b(y) WHERE x * y = -1"
+)
+SLOW = (  # a query on it waits, and takes nothing of the machine
+    "(x bigint) WITH (split_count = 1, pages_per_split = 1000, rows_per_page = 1, "
+    "page_processing_delay = '1s')"
+)
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
@@ -51,7 +54,21 @@ def fusion(settings: dict[str, Any]) -> Iterator[Fusion]:
         yield opened
 
 
-def begin(fusion: Fusion, origin: str) -> subprocess.Popen[bytes]:
+@pytest.fixture
+def long_query(fusion: Fusion) -> Iterator[str]:
+    """
+    A query that ends long after the test.
+    """
+    if fusion.engine.name == "duckdb":
+        yield LONG
+        return
+    table = f"blackhole.default.slow_{uuid4().hex}"
+    fusion.run(f"CREATE TABLE {table} {SLOW}")
+    yield f"SELECT count(*) FROM {table}"
+    fusion.run(f"DROP TABLE {table}")
+
+
+def begin(fusion: Fusion, sql: str, origin: str) -> subprocess.Popen[bytes]:
     """
     A script of its own that runs a long query, once the query is known to run.
     """
@@ -60,7 +77,6 @@ def begin(fusion: Fusion, origin: str) -> subprocess.Popen[bytes]:
         **fusion.settings.environment(os.environ),
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
-    sql = LONG[fusion.engine.name]
     process = subprocess.Popen([sys.executable, "-c", code, sql, origin], env=environment)
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
@@ -80,12 +96,14 @@ def find(fusion: Fusion, origin: str) -> Any:
     return next((job for job in fusion.jobs() if job.origin == origin), None)
 
 
-def test_a_job_whose_kernel_was_killed_is_ended_and_its_query_stopped(fusion: Fusion) -> None:
+def test_a_job_whose_kernel_was_killed_is_ended_and_its_query_stopped(
+    fusion: Fusion, long_query: str
+) -> None:
     """
     Nothing is RUNNING for ever, and the cluster works for nobody.
     """
     origin = uuid4().hex
-    process = begin(fusion, origin)
+    process = begin(fusion, long_query, origin)
     try:
         fusion.recover()
         assert find(fusion, origin).status is JobStatus.RUNNING
