@@ -21,12 +21,12 @@ from fusion_magic.errors import (
     FusionError,
     InvalidArgument,
     InvalidSettings,
-    StoreError,
     UnknownFqn,
     UnknownJob,
 )
 
 if TYPE_CHECKING:
+    from fusion_magic.doctor import Check
     from fusion_magic.engines import Engine, Plan, Progress
     from fusion_magic.handle import JobHandle
     from fusion_magic.jobs.names import Names
@@ -322,7 +322,7 @@ class Fusion:
         """
         from fusion_magic.worker import start_beside
 
-        if self._starts_workers:
+        if self.starts_workers:
             start_beside(self.settings, self.store.tasks, self.engine_key)
 
     def worker(self, *, concurrency: int | None = None, is_embedded: bool = False) -> Worker:
@@ -538,29 +538,14 @@ class Fusion:
         """
         return self.metadata.services(), self.engine.catalogs()
 
-    def doctor(self) -> list[tuple[str, str, str]]:
+    def doctor(self) -> list[Check]:
         """
-        Each configured part: its name, what it is, and ``ok`` or what is wrong with it.
+        Each configured part, examined: whether it works, what is wrong and how to mend it.
         """
-        from fusion_magic.jobs.listing import check_parts
+        from fusion_magic.doctor import examine
 
         self._look()
-        return check_parts(
-            {
-                "settings": lambda: self.settings.profile or "no profile",
-                "store": lambda: (
-                    f"{without_secret(self.settings.store_url)}, "
-                    f"{'with' if self.store.list(limit=1) else 'without'} jobs"
-                ),
-                "metadata": lambda: f"{sum(self.metadata.services().values()):,} names",
-                "engine": lambda: (
-                    f"{without_secret(self.settings.engine_url)}, "
-                    f"{len(self.engine.catalogs())} catalogs"
-                ),
-                "results": lambda: without_secret(self.storage.check()),
-                "workers": self._workers_text,
-            }
-        )
+        return examine(self)
 
     def close(self) -> None:
         """
@@ -604,30 +589,11 @@ class Fusion:
                     error.sql, error.span = sql, error.span.shifted(statement.start)
                 raise
 
-    def _workers_text(self) -> str:
-        """
-        How many workers serve this engine.
-
-        Raises:
-            StoreError: Jobs wait and nobody takes them.
-        """
-        from fusion_magic.worker import workers_of
-
-        tasks = self.store.tasks
-        workers = workers_of(tasks, self.engine_key)
-        if (
-            not workers
-            and not self._starts_workers
-            and tasks.is_any_open(engine_url=self.engine_key)
-        ):
-            raise StoreError(
-                "Jobs wait, and no worker is at work.", hint="Start one: fusion worker"
-            )
-        more = ", one is started when a job needs it" if self._starts_workers else ""
-        return f"{len(workers)} at work{more}"
-
     @property
-    def _starts_workers(self) -> bool:
+    def starts_workers(self) -> bool:
+        """
+        Whether a worker and a scheduler are started by themselves when a job needs them.
+        """
         return self.settings.worker_start == "auto" and self.settings.store_url.startswith("sqlite")
 
     def _request(self, sql: str, *, name: str | None, into: Into | None, **wishes: Any) -> Request:

@@ -21,11 +21,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from fusion_magic.errors import InvalidSettings
 
 GIBIBYTE = 1 << 30
+_SHORTEST_SECRET = 3  # hiding what is shorter would make texts unreadable
+_SECRET_WORD = re.compile(r"pass|token|secret|key", re.IGNORECASE)
 
 _SIZE_UNITS = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
 _SIZE_UNITS |= {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -273,7 +275,7 @@ def _from_files(folder: Path, profile: str) -> dict[str, tuple[Any, str]]:
     found: dict[str, tuple[Any, str]] = {}
     profiles: list[str] = []
     chosen = False
-    for path in _files(folder):
+    for path in settings_files(folder):
         table = _read_table(path)
         own_profiles = table.pop("profiles", {})
         if not isinstance(own_profiles, dict):
@@ -292,9 +294,13 @@ def _from_files(folder: Path, profile: str) -> dict[str, tuple[Any, str]]:
     return found
 
 
-def _files(folder: Path) -> list[Path]:
+def settings_files(folder: Path | None = None) -> list[Path]:
+    """
+    The files that settings are read from: the user's, and the nearest at *folder* or above it.
+    """
     import platformdirs
 
+    folder = Path.cwd() if folder is None else folder
     user = Path(platformdirs.user_config_dir("fusion-magic", appauthor=False)) / "fusion.toml"
     found = [user] if user.is_file() else []
     for parent in (folder, *folder.parents):
@@ -305,6 +311,14 @@ def _files(folder: Path) -> list[Path]:
         if project.is_file() and b"[tool.fusion" in project.read_bytes():
             return [*found, project]
     return found
+
+
+def known_profiles() -> list[str]:
+    """
+    The names of the profiles that the files for this folder have.
+    """
+    tables = [_read_table(path).get("profiles", {}) for path in settings_files()]
+    return sorted({name for table in tables if isinstance(table, dict) for name in table})
 
 
 def _read_table(path: Path) -> dict[str, Any]:
@@ -358,3 +372,28 @@ def without_secret(url: str) -> str:
         return parts._replace(netloc=f"{user}{host}").geturl()
     except ValueError:
         return "(a URL that cannot be read)"
+
+
+def secrets_of(settings: Settings) -> tuple[str, ...]:
+    """
+    Every text in *settings* that must not be shown: the secrets, and passwords and keys in URLs; the longest first.
+    """
+    urls = [str(getattr(settings, f.name)) for f in fields(settings) if f.name.endswith("_url")]
+    found = {str(getattr(settings, name) or "") for name in SECRETS}
+    for url in urls:
+        found |= _secrets_in(url)
+    found |= {unquote(secret) for secret in found}
+    return tuple(sorted((text for text in found if len(text) >= _SHORTEST_SECRET), key=len)[::-1])
+
+
+def _secrets_in(url: str) -> set[str]:
+    """
+    >>> sorted(_secrets_in("postgresql://ana:one@host/db?sslpassword=two&x=3"))
+    ['one', 'two']
+    """
+    try:
+        parts = urlsplit(url)
+        pairs = parse_qsl(parts.query)
+        return {parts.password or ""} - {""} | {v for k, v in pairs if _SECRET_WORD.search(k)}
+    except ValueError:
+        return {url}

@@ -10,13 +10,15 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from uuid import uuid4
 
 from fusion_magic.delivery import Delivery
 from fusion_magic.errors import FusionError, PermanentDeliveryError, StoreError
 from fusion_magic.store import Job, Message, Store
+from fusion_magic.worker import signature
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +28,8 @@ IDLE_POLL_S = 1.0
 ATTEMPTS = 12
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 600.0
+SIGN_EVERY_S = 5.0
+SIGN_FOR_S = 60.0  # a receiver may take long to answer
 NOTHING = nullcontext()
 
 
@@ -68,6 +72,7 @@ class Scheduler:
         self._store = store
         self._deliveries = deliveries
         self._is_stopping = threading.Event()
+        self._signed_at = float("-inf")
 
     def stop(self) -> None:
         """
@@ -83,10 +88,13 @@ class Scheduler:
             self._deliver_until_stopped()
         for delivery in self._deliveries:
             delivery.close()
+        with suppress(StoreError):
+            self._store.tasks.sign_off(self.id)
 
     def _deliver_until_stopped(self) -> None:
         while not self._is_stopping.is_set():
             try:
+                self._sign()
                 delivered = self.deliver_due()
             except StoreError:
                 logger.warning("the job store is away", extra={"action": "deliver"})
@@ -102,8 +110,15 @@ class Scheduler:
         for message in messages:
             if self._is_stopping.is_set():
                 break
+            self._sign()
             self._deliver(message)
         return len(messages)
+
+    def _sign(self) -> None:
+        if time.monotonic() - self._signed_at < SIGN_EVERY_S:
+            return
+        self._store.tasks.sign(signature(self.id, role="scheduler", for_s=SIGN_FOR_S))
+        self._signed_at = time.monotonic()
 
     def _deliver(self, message: Message) -> None:
         outbox = self._store.outbox

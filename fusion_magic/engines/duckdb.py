@@ -117,6 +117,12 @@ class DuckDBEngine:
         """See ``Engine.is_shared``: what is in the file."""
         return not self._is_in_memory and trino_parts[0] == self.default_schema[0]
 
+    def about(self) -> str:
+        """See ``Engine.about``."""
+        with self._lock:
+            [(version,)] = self._connect().execute("SELECT version()").fetchall()
+        return f"DuckDB {version.removeprefix('v')}"
+
     def catalogs(self) -> frozenset[str]:
         """See ``Engine.catalogs``."""
         with self._lock:
@@ -468,7 +474,7 @@ def _message(exc: BaseException) -> str:
     DuckDB's message without its own copy of the SQL, which is not the user's.
     """
     text = str(exc).partition("\nLINE ")[0].partition("\n\nLINE ")[0].strip()
-    return text.removeprefix("Invalid Input Error: ")
+    return re.sub(r"^(?:[A-Z]\w+ )+Error: ", "", text)
 
 
 def _name(parts: Sequence[str]) -> str:

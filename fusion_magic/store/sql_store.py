@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -38,6 +38,7 @@ from fusion_magic.store import (
     NewTask,
     Outcome,
     QueueRow,
+    WorkerRow,
 )
 from fusion_magic.store.sql_drivers import SqlDrivers
 from fusion_magic.store.sql_outbox import SqlOutbox
@@ -354,6 +355,20 @@ class SqlStore:
             .limit(limit)
         )
         return [(row[0], int(row[1])) for row in self._read(query)]
+
+    def check(self) -> str:
+        """See ``Store.check``."""
+        mark = WorkerRow(
+            id=f"check-{uuid4()}",
+            engine_url="",
+            host="",
+            pid=0,
+            role="worker",
+            alive_until=datetime(2000, 1, 1, tzinfo=UTC),  # so that nobody takes it for alive,
+        )
+        self._tasks.sign(mark)
+        self._tasks.sign_off(mark.id)
+        return REVISION
 
     def migrate(self) -> None:
         """See ``Store.migrate``."""
