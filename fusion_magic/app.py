@@ -8,7 +8,9 @@ setting shows where that part is used.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from fusion_magic.handle import JobHandle
     from fusion_magic.jobs.names import Names
     from fusion_magic.jobs.prepare import Into, Parameters, Translation
+    from fusion_magic.jobs.recover import Driver
     from fusion_magic.jobs.run import Outside
     from fusion_magic.jobs.submit import Request
     from fusion_magic.metadata import Entity, Metadata
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from fusion_magic.worker import Worker
 
 CATALOG_FILE = "catalog.yaml"
+LOOK_EVERY_S = 1.0  # most often, for jobs that were left
 _Done = TypeVar("_Done")
 
 
@@ -65,6 +69,7 @@ class Fusion:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._prefix: tuple[str, ...] = ()
+        self._looked_at = float("-inf")
         self._said: set[str] = set()
         self._lock = threading.RLock()
 
@@ -77,6 +82,16 @@ class Fusion:
             from fusion_magic.store.sql_store import open_store
 
             return open_store(self.settings.store_url)
+
+    @cached_property
+    def _driver(self) -> Driver:
+        """
+        This process as one that runs jobs itself. Before the first of them, those that others left are ended.
+        """
+        from fusion_magic.jobs.recover import Driver
+
+        self._look()
+        return Driver(self.store.drivers, self.engine_key)
 
     @cached_property
     def metadata(self) -> Metadata:
@@ -282,6 +297,25 @@ class Fusion:
             is_dry_run=is_dry_run,
         )
 
+    def recover(self) -> list[UUID]:
+        """
+        End the jobs whose kernel or script died while it ran them: FAILED, their queries stopped; which they were.
+
+        Listing jobs, the first job of a process, workers and schedulers do it too.
+        """
+        from fusion_magic.jobs.recover import recover
+
+        return recover(self.store, lambda: self.engine, engine_url=self.engine_key)
+
+    def _look(self) -> None:
+        """
+        ``recover`` beside something else, which a store that cannot be written must not hinder.
+        """
+        if time.monotonic() - self._looked_at > LOOK_EVERY_S:
+            self._looked_at = time.monotonic()
+            with suppress(StoreError):
+                self.recover()
+
     def ensure_worker(self) -> None:
         """
         Start a worker beside an embedded store where none is at work; ``worker.start`` forbids it.
@@ -295,6 +329,7 @@ class Fusion:
         """
         A worker for this store and engine; its ``run`` works until it is stopped.
         """
+        from fusion_magic.jobs.recover import patrol
         from fusion_magic.worker import Worker
 
         settings = self.settings
@@ -306,6 +341,7 @@ class Fusion:
             attempts=settings.worker_attempts,
             idle_s=settings.worker_idle_s if is_embedded else None,
             is_only=is_embedded,
+            beside=patrol(self.recover),
         )
 
     def scheduler(self) -> Scheduler:
@@ -314,6 +350,7 @@ class Fusion:
         """
         from fusion_magic.delivery import Delivery
         from fusion_magic.delivery.local import LocalDelivery
+        from fusion_magic.jobs.recover import patrol
         from fusion_magic.scheduler import Scheduler
 
         deliveries: list[Delivery] = [LocalDelivery(self.store.outbox)]
@@ -323,7 +360,7 @@ class Fusion:
             deliveries.append(
                 OpenLineageDelivery(self.settings.delivery_url, token=self.settings.delivery_token)
             )
-        return Scheduler(self.store, deliveries)
+        return Scheduler(self.store, deliveries, beside=patrol(self.recover))
 
     @cached_property
     def engine_key(self) -> str:
@@ -411,6 +448,7 @@ class Fusion:
         """
         from fusion_magic.jobs.listing import job_filter
 
+        self._look()
         return list(self.store.list(job_filter(status, owner, text), limit=limit))
 
     def open_jobs(self) -> list[Job]:
@@ -419,6 +457,7 @@ class Fusion:
         """
         from fusion_magic.jobs.listing import open_jobs
 
+        self._look()
         return open_jobs(self.store, self.settings.owner)
 
     def job(self, job_id: str | UUID) -> Job:
@@ -428,6 +467,7 @@ class Fusion:
         Raises:
             UnknownJob: There is none, or there are several.
         """
+        self._look()
         found = self.store.find_by_prefix(str(job_id).strip().lower())
         if len(found) == 1:
             return found[0]
@@ -504,16 +544,23 @@ class Fusion:
         """
         from fusion_magic.doctor import examine
 
+        self._look()
         return examine(self)
 
     def close(self) -> None:
         """
         Let go of the engine and the store; running statements are cancelled.
         """
-        for part in ("engine", "store"):
-            opened = self.__dict__.pop(part, None)
-            if opened is not None:
-                opened.close()
+        engine, driver, store = (
+            self.__dict__.pop(part, None) for part in ("engine", "_driver", "store")
+        )
+        if engine is not None:
+            engine.close()
+        if driver is not None:
+            with suppress(StoreError):
+                driver.sign_off()
+        if store is not None:
+            store.close()
 
     def __enter__(self) -> Self:
         return self
@@ -564,6 +611,7 @@ class Fusion:
             profile=self.settings.profile,
             name=check_name(name) if name is not None else "",
             engine=self.engine.name,
+            driver=self._driver.beat(),
             into=into,
             **wishes,
         )
@@ -578,6 +626,7 @@ class Fusion:
             storage=self.storage,
             max_memory=self.settings.results_max_memory,
             engine_url=self.engine_key,
+            beat=lambda: self._driver.beat(),
         )
 
     def _names(self, refs: Mapping[str, str] | None) -> Names:

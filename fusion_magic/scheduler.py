@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from uuid import uuid4
 
 from fusion_magic.delivery import Delivery
@@ -30,6 +30,7 @@ FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 600.0
 SIGN_EVERY_S = 5.0
 SIGN_FOR_S = 60.0  # a receiver may take long to answer
+NOTHING = nullcontext()
 
 
 def delay_s(attempt: int, jitter: float) -> float:
@@ -54,9 +55,19 @@ def delay_s(attempt: int, jitter: float) -> float:
 class Scheduler:
     """
     One scheduler. Several may run at once: a row is delivered by one of them at a time.
+
+    Args:
+        beside: Entered while it runs: what else is looked after.
     """
 
-    def __init__(self, store: Store, deliveries: Sequence[Delivery]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        deliveries: Sequence[Delivery],
+        *,
+        beside: AbstractContextManager[object] = NOTHING,
+    ) -> None:
+        self._beside = beside
         self.id = f"scheduler-{uuid4().hex[:12]}"
         self._store = store
         self._deliveries = deliveries
@@ -73,6 +84,14 @@ class Scheduler:
         """
         Deliver until stopped.
         """
+        with self._beside:
+            self._deliver_until_stopped()
+        for delivery in self._deliveries:
+            delivery.close()
+        with suppress(StoreError):
+            self._store.tasks.sign_off(self.id)
+
+    def _deliver_until_stopped(self) -> None:
         while not self._is_stopping.is_set():
             try:
                 self._sign()
@@ -82,10 +101,6 @@ class Scheduler:
                 delivered = 0
             if not delivered:
                 self._is_stopping.wait(IDLE_POLL_S)
-        for delivery in self._deliveries:
-            delivery.close()
-        with suppress(StoreError):
-            self._store.tasks.sign_off(self.id)
 
     def deliver_due(self) -> int:
         """

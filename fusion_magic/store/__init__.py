@@ -48,6 +48,7 @@ class NewJob:
         owner: Who asks: the operating system's or the hub's user name.
         origin: Where it was written (``notebook quickstart.ipynb``), for people.
         engine: The engine's name, ``duckdb`` or ``trino``.
+        driver: Which ``DriverRow`` runs it, until a worker shall; None for nobody who signs.
     """
 
     id: UUID
@@ -56,6 +57,7 @@ class NewJob:
     origin: str = ""
     engine: str = ""
     profile: str = ""
+    driver: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +239,40 @@ class WorkerRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DriverRow:
+    """
+    A kernel or a script that runs jobs itself and said it is alive until then, aware UTC.
+
+    Attributes:
+        machine: Where its process id means this process; starts with the host's name.
+        began: What tells the process from a later one of the same id; empty where nothing does.
+    """
+
+    id: str
+    engine_url: str
+    machine: str
+    pid: int
+    began: str
+    alive_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrivenJob:
+    """
+    A job that has not ended and that no worker runs.
+
+    Attributes:
+        driver: Who does; None where it has signed off.
+    """
+
+    id: UUID
+    status: JobStatus
+    updated: datetime
+    query_id: str | None
+    driver: DriverRow | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """
     One claimed outbox row.
@@ -337,6 +373,30 @@ class Tasks(Protocol):
     def workers(self) -> Sequence[WorkerRow]:
         """
         The workers and schedulers that signed, those first whose word lasts longest.
+        """
+        ...
+
+
+class Drivers(Protocol):
+    """
+    Who runs jobs itself, without a worker: the cell's kernel, a script.
+    """
+
+    def sign(self, row: DriverRow) -> None:
+        """
+        Say that a driver is alive.
+        """
+        ...
+
+    def sign_off(self, driver: str) -> None:
+        """
+        Say that a driver drives no more; the jobs that it left open are anybody's to end.
+        """
+        ...
+
+    def driven(self) -> Sequence[DrivenJob]:
+        """
+        The jobs that drivers run or have left.
         """
         ...
 
@@ -471,6 +531,13 @@ class Store(Protocol):
     def tasks(self) -> Tasks:
         """
         The background jobs.
+        """
+        ...
+
+    @property
+    def drivers(self) -> Drivers:
+        """
+        Who runs the others.
         """
         ...
 
