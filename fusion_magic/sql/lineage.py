@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from fusion_magic.sql.parameters import find_placeholders
+from fusion_magic.sql.readable import readable_edits
 from fusion_magic.sql.references import Reference, find_references
 from fusion_magic.sql.statement import Statement, parse_statement
-from fusion_magic.sql.translation import Edit, apply_edits, mark_edits
+from fusion_magic.sql.translation import Edit, apply_edits, mark_edits, without_overlaps
 
 MAX_DEPTH = 150  # nested queries; deeper ones have no column lineage
 
@@ -102,8 +103,10 @@ def _columns(
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
 
+    readable = readable_edits(statement)
     placeholders = [Edit(p.span, "NULL") for p in find_placeholders(statement)]
-    text = apply_edits(statement.text, [*mark_edits(statement.text), *placeholders])
+    edits = [*mark_edits(statement.text), *readable, *without_overlaps(placeholders, readable)]
+    text = apply_edits(statement.text, edits)
     logger = logging.getLogger("sqlglot")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
