@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -26,6 +27,7 @@ from fusion_magic.errors import (
 
 if TYPE_CHECKING:
     from fusion_magic.engines import Engine, Plan, Progress
+    from fusion_magic.graph import LineageGraph
     from fusion_magic.handle import JobHandle
     from fusion_magic.jobs.names import Names
     from fusion_magic.jobs.prepare import Into, Parameters, Translation
@@ -472,17 +474,48 @@ class Fusion:
 
         return with_columns([find_entity(self.metadata, fqn)], self.engine)[0]
 
-    def lineage(self, fqn: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def lineage(
+        self,
+        fqn: str,
+        *,
+        depth: int = 3,
+        up: bool = True,
+        down: bool = True,
+        columns: bool = False,
+        column: str | None = None,
+    ) -> LineageGraph:
         """
-        The FQNs that *fqn* was made from, and those that were made from it, by finished jobs.
+        What *fqn* was made from, and what was made from it, by finished jobs, delivered or still queued.
+
+        Args:
+            depth: Hops to look around, at least 1.
+
+            up, down: Whether to look at sources, and at targets.
+
+            columns: Whether to give the column edges too.
+
+            column: Only what this column comes from and goes into.
+
+        Returns:
+            The graph: it unpacks into the FQNs one hop upstream and downstream, and shows as SVG.
+
+        Raises:
+            UnknownFqn: Nothing has that name.
+            InvalidArgument: The depth is no number of hops, or the column has no lineage.
         """
+        from fusion_magic.graph import Walk, build_lineage, trace
         from fusion_magic.sql.fqn import parse_fqn
 
-        text = self._known_fqn(str(parse_fqn(fqn)))
-        edges = self.store.edges_of(text)
-        upstream = dict.fromkeys(source for _, source, target in edges if target == text)
-        downstream = dict.fromkeys(target for _, source, target in edges if source == text)
-        return tuple(upstream), tuple(downstream)
+        walk = Walk(depth, up, down)
+        known = self.store.lineage
+        graph = build_lineage(
+            self._known_fqn(str(parse_fqn(fqn))),
+            walk,
+            lambda names, is_up: known.edges(names, is_upstream=is_up),
+        )
+        if columns or column is not None:
+            graph = replace(graph, columns=tuple(known.columns(graph.edges)))
+        return trace(graph, column) if column is not None else graph
 
     def recommend(self, fqn: str, *, limit: int = 10) -> list[tuple[str, int]]:
         """
@@ -643,7 +676,8 @@ class Fusion:
         try:
             return find_entity(self.metadata, fqn).fqn
         except UnknownFqn:
-            if self.store.edges_of(fqn):
+            known = self.store.lineage
+            if any(known.edges([fqn], is_upstream=is_up) for is_up in (True, False)):
                 return fqn
             raise
 

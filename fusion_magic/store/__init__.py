@@ -93,6 +93,40 @@ class ColumnEdge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GraphEdge:
+    """
+    An edge of the lineage graph, with the newest job that made it.
+    """
+
+    source_fqn: str
+    target_fqn: str
+    job_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphColumn(ColumnEdge):
+    """
+    A column edge of the lineage graph, with the newest job that made it.
+    """
+
+    job_id: UUID
+
+    @property
+    def source(self) -> tuple[str, str]:
+        """
+        Table and column.
+        """
+        return self.source_fqn, self.source_column
+
+    @property
+    def target(self) -> tuple[str, str]:
+        """
+        Table and column.
+        """
+        return self.target_fqn, self.target_column
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """
     A snapshot of one job: its ``job`` row and what our own tables know of it. Times are aware UTC.
@@ -379,6 +413,24 @@ class Outbox(Protocol):
         ...
 
 
+class Lineage(Protocol):
+    """
+    The lineage graph: what jobs have found, what was delivered, and what still waits in the queue.
+    """
+
+    def edges(self, fqns: Sequence[str], *, is_upstream: bool) -> Sequence[GraphEdge]:
+        """
+        The edges into any of *fqns*, or with *is_upstream* False out of them, each once.
+        """
+        ...
+
+    def columns(self, edges: Sequence[GraphEdge]) -> Sequence[GraphColumn]:
+        """
+        The column edges that belong to *edges*, each once, by their names.
+        """
+        ...
+
+
 class StoredResults(Protocol):
     """
     The results that finished jobs have stored: those of one name are its versions, counted from 1, oldest first.
@@ -456,6 +508,13 @@ class Store(Protocol):
     def outbox(self) -> Outbox:
         """
         What is to be delivered.
+        """
+        ...
+
+    @property
+    def lineage(self) -> Lineage:
+        """
+        What was made from what.
         """
         ...
 

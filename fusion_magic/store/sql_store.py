@@ -39,6 +39,7 @@ from fusion_magic.store import (
     Outcome,
     QueueRow,
 )
+from fusion_magic.store.sql_lineage import SqlLineage
 from fusion_magic.store.sql_outbox import SqlOutbox
 from fusion_magic.store.sql_stored import SqlStored
 from fusion_magic.store.sql_tasks import SqlTasks
@@ -101,6 +102,7 @@ class SqlStore:
         self._engine = self._make_engine()
         self._tasks = SqlTasks(self._writing, self._read, clock)
         self._outbox = SqlOutbox(self._writing, self._read, clock)
+        self._lineage = SqlLineage(self._writing, self._read, clock)
         self._stored = SqlStored(self._writing, self._read, clock, jobs=self._jobs)
 
     def create(self, new: NewJob) -> None:
@@ -241,6 +243,11 @@ class SqlStore:
     def outbox(self) -> SqlOutbox:
         """See ``Store.outbox``."""
         return self._outbox
+
+    @property
+    def lineage(self) -> SqlLineage:
+        """See ``Store.lineage``."""
+        return self._lineage
 
     @property
     def stored(self) -> SqlStored:
