@@ -107,8 +107,9 @@ class LineageGraph:
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         from fusion_magic.graph.drawing import to_html
+        from fusion_magic.graph.tree import shown_tree
 
-        return {"text/plain": self.text(), "text/html": to_html(self)}
+        return {"text/plain": shown_tree(self), "text/html": to_html(self)}
 
 
 @dataclass(frozen=True, slots=True)

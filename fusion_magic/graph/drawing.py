@@ -15,7 +15,7 @@ from html import escape
 from fusion_magic.errors import InvalidFqn
 from fusion_magic.graph import LineageGraph, nearest
 from fusion_magic.graph.layout import Box, Layout, arrange
-from fusion_magic.graph.tree import column_name, format_tree, visible
+from fusion_magic.graph.tree import column_name, shown_tree, visible
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
 
 MOST_BOXES = 60
@@ -58,7 +58,7 @@ def to_html(graph: LineageGraph) -> str:
     return (
         f'<div class="fusion-lineage" tabindex="0" role="group" aria-label="Lineage">{draw(graph)}</div>{note}'
         f'<details class="fusion-lineage-text"><summary>Lineage as text</summary>'
-        f"<pre>{escape(format_tree(graph))}</pre></details>"
+        f"<pre>{escape(shown_tree(graph))}</pre></details>"
     )
 
 
@@ -73,7 +73,8 @@ def draw(graph: LineageGraph) -> str:
         for edge in graph.edges
         if edge.source_fqn in kept and edge.target_fqn in kept
     ]
-    cards = {name: _card(name, graph) for name in names}
+    columns = _columns_of(graph)
+    cards = {name: _card(name, columns.get(name, ())) for name in names}
     layout = arrange(graph.root, [Box(c.fqn, c.width, c.height) for c in cards.values()], pairs)
     loops = [pair for pair in pairs if pair[0] == pair[1]]
     room = 18.0 * len(layout.back) + (14.0 if loops else 0.0)
@@ -130,14 +131,18 @@ class _Card:
         return HEAD + (min(place, len(self.rows) - 1) + 0.5) * ROW
 
 
-def _card(fqn: str, graph: LineageGraph) -> _Card:
-    columns = dict.fromkeys(
-        column
-        for edge in graph.columns
-        for table, column in (edge.source, edge.target)
-        if table == fqn
-    )
-    ordered = tuple(sorted(columns))
+def _columns_of(graph: LineageGraph) -> dict[str, tuple[str, ...]]:
+    """
+    Each table's columns that have edges, by name.
+    """
+    found: dict[str, set[str]] = {}
+    for edge in graph.columns:
+        for table, column in (edge.source, edge.target):
+            found.setdefault(table, set()).add(column)
+    return {table: tuple(sorted(columns)) for table, columns in found.items()}
+
+
+def _card(fqn: str, ordered: tuple[str, ...]) -> _Card:
     rows = [shorten(visible(column)) for column in ordered[:MOST_COLUMNS]]
     if len(ordered) > MOST_COLUMNS:
         rows.append(f"… {len(ordered) - MOST_COLUMNS} more")

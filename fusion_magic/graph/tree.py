@@ -22,6 +22,7 @@ from fusion_magic.sql.fqn import format_fqn
 from fusion_magic.store import GraphColumn
 
 HEADS = {True: "made from", False: "goes into"}
+MOST_LINES = 500  # that a notebook shows
 
 
 def format_tree(graph: LineageGraph) -> str:
@@ -37,10 +38,23 @@ def format_tree(graph: LineageGraph) -> str:
     return "\n".join((*lines, f"{number:,} edge{'' if number == 1 else 's'}"))
 
 
+def shown_tree(graph: LineageGraph) -> str:
+    """
+    ``format_tree``, cut where it is too long for a notebook.
+    """
+    *lines, count = format_tree(graph).split("\n")
+    if len(lines) <= MOST_LINES:
+        return "\n".join((*lines, count))
+    left_out = f"… {len(lines) - MOST_LINES:,} lines more, which .text() has"
+    return "\n".join((*lines[:MOST_LINES], left_out, count))
+
+
 def visible(text: str) -> str:
     """
     *text* with characters that do not print, which could rearrange what is around them, written out.
     """
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 

@@ -63,3 +63,11 @@ def test_a_chain_of_ten_thousand_ends() -> None:
 
 def test_characters_that_do_not_print_are_written_out() -> None:
     assert "\\u202e" in graph("t", [("a\u202eb\nc", "t")]).text()
+
+
+def test_a_notebook_shows_the_beginning_of_a_long_tree() -> None:
+    found = graph("t", [(f"s{n:04}", "t") for n in range(1000)])
+
+    lines = found._repr_mimebundle_()["text/plain"].splitlines()
+    assert len(lines) == 502
+    assert lines[-2:] == ["… 502 lines more, which .text() has", "1,000 edges"]
