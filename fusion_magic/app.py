@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from fusion_magic.jobs.prepare import Into, Parameters, Translation
     from fusion_magic.jobs.run import Outside
     from fusion_magic.jobs.submit import Request
-    from fusion_magic.metadata import Entity, Metadata
+    from fusion_magic.metadata import Column, Entity, Metadata
     from fusion_magic.results import Result
     from fusion_magic.results.storage import ResultStorage, StoredResult
     from fusion_magic.scheduler import Scheduler
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from fusion_magic.worker import Worker
 
 CATALOG_FILE = "catalog.yaml"
+DELIVER_AFTER_S = 5.0  # after a cell, where a receiver waits for its lineage
 _Done = TypeVar("_Done")
 
 
@@ -68,6 +70,7 @@ class Fusion:
         self.settings = settings
         self._prefix: tuple[str, ...] = ()
         self._said: set[str] = set()
+        self._timer: threading.Timer | None = None
         self._lock = threading.RLock()
 
     @cached_property
@@ -179,6 +182,8 @@ class Fusion:
         if translation.prefix is not None:
             self._prefix = translation.prefix
         result.warnings = self._unsaid(result.warnings)
+        if lineage and self.settings.delivery_url:
+            self._deliver_soon()
         return result
 
     def submit(
@@ -323,7 +328,12 @@ class Fusion:
             from fusion_magic.delivery.openlineage import OpenLineageDelivery
 
             deliveries.append(
-                OpenLineageDelivery(self.settings.delivery_url, token=self.settings.delivery_token)
+                OpenLineageDelivery(
+                    self.settings.delivery_url,
+                    token=self.settings.delivery_token,
+                    engine_url=self.engine_key,
+                    columns_of=self._columns_of,
+                )
             )
         return Scheduler(self.store, deliveries)
 
@@ -558,6 +568,8 @@ class Fusion:
         """
         Let go of the engine and the store; running statements are cancelled.
         """
+        if self._timer is not None:
+            self._timer.cancel()
         for part in ("engine", "store"):
             opened = self.__dict__.pop(part, None)
             if opened is not None:
@@ -616,6 +628,20 @@ class Fusion:
     def _starts_workers(self) -> bool:
         return self.settings.worker_start == "auto" and self.settings.store_url.startswith("sqlite")
 
+    def _deliver_soon(self) -> None:
+        """
+        Start a scheduler some seconds later, beside an embedded store: the cell does not wait for it.
+        """
+        if self._starts_workers and (self._timer is None or not self._timer.is_alive()):
+            self._timer = threading.Timer(DELIVER_AFTER_S, self._start_scheduler)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _start_scheduler(self) -> None:
+        # Nobody looks at this thread; the next cell tries again.
+        with suppress(FusionError, OSError):
+            self.ensure_worker()
+
     def _request(self, sql: str, *, name: str | None, into: Into | None, **wishes: Any) -> Request:
         from fusion_magic.jobs.submit import Request
         from fusion_magic.results.storage import check_name
@@ -658,6 +684,10 @@ class Fusion:
             find_made=self._find_made,
             find_result=self._find_result,
         )
+
+    def _columns_of(self, fqn: str) -> tuple[Column, ...]:
+        entity = self.metadata.find_by_fqn([fqn]).get(fqn)
+        return entity.columns if entity is not None else ()
 
     def _find_made(self, fqn: str) -> tuple[str, ...] | None:
         from fusion_magic.metadata.trino_names import parse_trino_name

@@ -361,6 +361,14 @@ class Outbox(Protocol):
     def claim(self, scheduler: str, *, lease_s: float, limit: int) -> Sequence[Message]:
         """
         Up to *limit* due rows, by rising id, at most one a target and never one before which its target has another.
+
+        What *scheduler* has claimed before is due to it at once: it works at one claim at a time.
+        """
+        ...
+
+    def renew(self, scheduler: str, *, lease_s: float) -> None:
+        """
+        Sign of life: keep all that *scheduler* has claimed.
         """
         ...
 
@@ -421,6 +429,12 @@ class Lineage(Protocol):
     def edges(self, fqns: Sequence[str], *, is_upstream: bool) -> Sequence[GraphEdge]:
         """
         The edges into any of *fqns*, or with *is_upstream* False out of them, each once.
+        """
+        ...
+
+    def of_job(self, job_id: UUID) -> Sequence[tuple[str, str]]:
+        """
+        The (source, target) that a job has found, delivered or not, in their order.
         """
         ...
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -34,6 +35,14 @@ class SqlLineage(SqlPart):
                 # The newest job's comes first.
                 found.setdefault((row.source_fqn, row.target_fqn), GraphEdge(**row._mapping))
         return [found[pair] for pair in sorted(found)]
+
+    def of_job(self, job_id: UUID) -> Sequence[tuple[str, str]]:
+        """See ``Lineage.of_job``."""
+        query = sa.select(lineage_edge).where(lineage_edge.c.job_id == job_id)
+        return [
+            (row.source_fqn, row.target_fqn)
+            for row in self._read(query.order_by(lineage_edge.c.id))
+        ]
 
     def columns(self, edges: Sequence[GraphEdge]) -> Sequence[GraphColumn]:
         """See ``Lineage.columns``."""

@@ -54,7 +54,7 @@ from fusion_magic.store.tables import (
     model_queue,
 )
 
-REVISION = "0003"  # of this program's schema: the newest file in migrations/versions
+REVISION = "0004"  # of this program's schema: the newest file in migrations/versions
 LOCK_PATIENCE_MS = 30_000
 _OPEN = (JobStatus.INIT, JobStatus.QUEUED, JobStatus.RUNNING)
 
