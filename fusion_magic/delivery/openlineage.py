@@ -193,7 +193,7 @@ class _Http:
             try:
                 self._transport.emit(event)
             except HTTPError as exc:
-                raise _refused(exc.response.status_code) from exc
+                raise _refused(getattr(exc.response, "status_code", 500)) from exc
             except Exception as exc:
                 # The text of the error may hold the URL, and that a password.
                 raise DeliveryError(
