@@ -41,6 +41,7 @@ from fusion_magic.store import (
     WorkerRow,
 )
 from fusion_magic.store.sql_drivers import SqlDrivers
+from fusion_magic.store.sql_lineage import SqlLineage
 from fusion_magic.store.sql_outbox import SqlOutbox
 from fusion_magic.store.sql_part import not_before
 from fusion_magic.store.sql_stored import SqlStored
@@ -56,7 +57,7 @@ from fusion_magic.store.tables import (
     model_queue,
 )
 
-REVISION = "0004"  # of this program's schema: the newest file in migrations/versions
+REVISION = "0005"  # of this program's schema: the newest file in migrations/versions
 LOCK_PATIENCE_MS = 30_000
 _OPEN = (JobStatus.INIT, JobStatus.QUEUED, JobStatus.RUNNING)
 
@@ -105,6 +106,7 @@ class SqlStore:
         self._tasks = SqlTasks(self._writing, self._read, clock)
         self._drivers = SqlDrivers(self._writing, self._read, clock)
         self._outbox = SqlOutbox(self._writing, self._read, clock)
+        self._lineage = SqlLineage(self._writing, self._read, clock)
         self._stored = SqlStored(self._writing, self._read, clock, jobs=self._jobs)
 
     def create(self, new: NewJob) -> None:
@@ -253,6 +255,11 @@ class SqlStore:
     def outbox(self) -> SqlOutbox:
         """See ``Store.outbox``."""
         return self._outbox
+
+    @property
+    def lineage(self) -> SqlLineage:
+        """See ``Store.lineage``."""
+        return self._lineage
 
     @property
     def stored(self) -> SqlStored:
