@@ -29,8 +29,10 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
 
-def found(patience_s: float = 60.0, **settings: object) -> dict[str, Check]:
-    with connect(**{"worker_start": "never", **settings}) as fusion:
+def found(
+    patience_s: float = 60.0, profile: str | None = None, **settings: object
+) -> dict[str, Check]:
+    with connect(profile, worker_start="never", **settings) as fusion:
         return {check.part: check for check in examine(fusion, patience_s=patience_s)}
 
 
