@@ -97,6 +97,28 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.stop()
 
 
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    """
+    A place in a bucket of an S3 server, which the environment's AWS settings lead to.
+    """
+    from fsspec.core import url_to_fs
+    from moto.server import ThreadedMotoServer
+
+    patch = pytest.MonkeyPatch()
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    patch.setenv("AWS_ACCESS_KEY_ID", "test")
+    patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    url_to_fs("s3://lake")[0].mkdir("lake")
+    yield "s3://lake/fusion"
+    server.stop()
+    patch.undo()
+
+
 @pytest.fixture(scope="session")
 def distribution(tmp_path_factory: pytest.TempPathFactory) -> Distribution:
     """

@@ -276,15 +276,14 @@ class TrinoExecution:
         The rows, and None for each page without any: who waits for the columns, or has other jobs, gets to look.
         """
         ahead: ThreadPoolExecutor | None = None
+        stack.callback(lambda: ahead.shutdown() if ahead is not None else None)
         page = self._first_page()
         while True:
             self._note(page)
             following: Future[Mapping[str, Any]] | None = None
             if self.next_uri is not None and _has_rows(page):
                 # Only a query that gives rows needs a second thread, which fetches while this one decodes.
-                ahead = ahead or stack.enter_context(
-                    ThreadPoolExecutor(1, thread_name_prefix="fusion-page")
-                )
+                ahead = ahead or ThreadPoolExecutor(1, thread_name_prefix="fusion-page")
                 self._keep_place(has_rows=True)
                 following = ahead.submit(self._next_page, self.next_uri)
             yield from self._decode(page, stack)
@@ -295,6 +294,10 @@ class TrinoExecution:
             elif self.next_uri is None:
                 return
             else:
+                if ahead is not None:
+                    # A query that pauses must not keep a thread.
+                    ahead.shutdown()
+                    ahead = None
                 yield None
                 self._require_wanted()
                 self._keep_place(has_rows=False)
