@@ -22,6 +22,7 @@ from fusion_magic.errors import (
     FusionError,
     InvalidArgument,
     InvalidSettings,
+    StoreError,
     UnknownFqn,
     UnknownJob,
 )
