@@ -53,7 +53,6 @@ class TrinoEngine:
     ) -> None:
         self._signs_in_by = settings.signs_in_by
         self._client = TrinoClient(settings)
-        self._kind = settings.signs_in_by
         self._results = results(run=self._rows) if results is not None else None
         self._catalogs: tuple[float, frozenset[str]] = (float("-inf"), frozenset())
         self._running: set[TrinoExecution] = set()
@@ -88,11 +87,7 @@ class TrinoEngine:
 
     def about(self) -> str:
         """See ``Engine.about``."""
-<<<<<<< HEAD
-        kind = self._kind or "no"
-=======
         kind = self._signs_in_by or "no"
->>>>>>> main
         [(version, user)] = self._rows("SELECT version(), current_user")
         return f"Trino {version} with {kind} authentication as {user}"
 
