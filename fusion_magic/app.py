@@ -21,6 +21,7 @@ from fusion_magic.errors import (
     FusionError,
     InvalidArgument,
     InvalidSettings,
+    StoreError,
     UnknownFqn,
     UnknownJob,
 )
