@@ -289,6 +289,7 @@ def test_papermills_parameters_reach_the_sql_and_two_runs_look_alike(folder: Pat
             str(folder / f"out{number}.ipynb"),
             parameters={"most": 1},
             cwd=str(folder),
+            kernel_name="python3",
             progress_bar=False,
         )
         outputs.append([cell.outputs for cell in done.cells])
@@ -325,6 +326,7 @@ def test_a_failing_cell_stops_nbclient_and_papermill_with_a_short_error(folder: 
             str(folder / "in.ipynb"),
             str(folder / "out.ipynb"),
             cwd=str(folder),
+            kernel_name="python3",
             progress_bar=False,
         )
 
