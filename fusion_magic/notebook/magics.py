@@ -29,8 +29,16 @@ _SQL_STARTS = (
     "TABLE",
     "USE",
     "INSERT",
+    "UPDATE",
+    "DELETE",
+    "MERGE",
     "CREATE",
+    "ALTER",
     "DROP",
+    "TRUNCATE",
+    "REFRESH",
+    "ANALYZE",
+    "CALL",
 )
 
 
@@ -229,7 +237,9 @@ class FusionMagics(Magics):
     # --- commands
 
     def _command(self, line: str) -> Any:
-        command, _, rest = line.strip().partition(" ")
+        word, _, rest = line.strip().partition(" ")
+        # DESCRIBE is a command in capitals too: it knows more of a table than the engine does.
+        command = word.lower()
         if command in {"", "help", "--help", "-h"}:
             return _Text(HELP)
         from fusion_magic.notebook import commands
@@ -244,11 +254,11 @@ class FusionMagics(Magics):
                 show_card(self.shell, handle)
                 return None
         handler = commands.COMMANDS.get(command)
-        if handler is None and command.upper() in _SQL_STARTS:
+        if handler is None and word.upper() in _SQL_STARTS:
             return self._cell("", line)
         if handler is None:
             known = ", ".join((*commands.COMMANDS, "result", "help"))
-            raise InvalidArgument(f"There is no command {command}.", hint=f"Known are {known}.")
+            raise InvalidArgument(f"There is no command {word}.", hint=f"Known are {known}.")
         return handler(self.connection(), rest.strip())
 
 
@@ -303,8 +313,9 @@ def notebook_name(shell: Any) -> str:
 
 def load(shell: Any) -> None:
     """
-    Register magics and completion.
+    Register magics and completion, once however often it is called.
     """
+    unload(shell)
     magics = FusionMagics(shell)
     shell.register_magics(magics)
     shell.fusion_magics = magics
