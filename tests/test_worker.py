@@ -223,19 +223,21 @@ def test_an_idle_worker_ends_by_itself(fusion: Fusion) -> None:
     wait_until(lambda: not worker_pids(fusion))
 
 
-def test_a_data_directory_has_one_embedded_worker(fusion: Fusion) -> None:
-    fusion.submit("SELECT 1").result(WAIT_S)
-    environment = fusion.settings.environment(os.environ)
+def test_a_data_directory_has_one_embedded_worker(tmp_path: Path) -> None:
+    with connect(data_dir=str(tmp_path), worker_idle_s=600) as fusion:
+        fusion.submit("SELECT 1").result(WAIT_S)
+        environment = fusion.settings.environment(os.environ)
 
-    done = subprocess.run(
-        [sys.executable, "-m", "fusion_magic.cli", "worker", "--embedded"],
-        env={**environment, "PYTHONPATH": str(Path(__file__).parents[1])},
-        timeout=WAIT_S,
-        check=False,
-    )
+        done = subprocess.run(
+            [sys.executable, "-m", "fusion_magic.cli", "worker", "--embedded"],
+            env={**environment, "PYTHONPATH": str(Path(__file__).parents[1])},
+            timeout=WAIT_S,
+            check=False,
+        )
 
-    assert done.returncode == 0
-    assert len(worker_pids(fusion)) == 1
+        assert done.returncode == 0
+        assert len(worker_pids(fusion)) == 1
+        stop_workers(fusion)
 
 
 def test_no_worker_is_started_where_that_is_forbidden(tmp_path: Path) -> None:

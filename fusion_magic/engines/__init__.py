@@ -221,14 +221,24 @@ class Engine(Protocol):
 
 class Resumable(Execution, Protocol):
     """
-    A statement whose answers another process can go on reading.
+    A statement whose answers another process can go on reading, and whose reader is free while there are none.
 
     Attributes:
+        next_uri: The address of the page that is asked for next.
         checkpoint: Called with the query's id, the address of the next page and whether rows have come, before that page
             is asked for. What it raises ends the reading and leaves the query alone.
+        wait_s: Seconds that the engine may wait for news before it answers; None for as long as it likes.
     """
 
+    next_uri: str | None
     checkpoint: Callable[[str | None, str, bool], None] | None
+    wait_s: float | None
+
+    def arrivals(self) -> Generator[pa.RecordBatch | None, None, None]:
+        """
+        ``batches``, and None wherever the engine has been asked and has no rows yet: time for something else.
+        """
+        ...
 
 
 class ResumableEngine(Engine, Protocol):

@@ -474,7 +474,7 @@ def _message(exc: BaseException) -> str:
     DuckDB's message without its own copy of the SQL, which is not the user's.
     """
     text = str(exc).partition("\nLINE ")[0].partition("\n\nLINE ")[0].strip()
-    return text.removeprefix("Invalid Input Error: ")
+    return re.sub(r"^(?:[A-Z]\w+ )+Error: ", "", text)
 
 
 def _name(parts: Sequence[str]) -> str:

@@ -24,8 +24,10 @@ from fusion_magic.sql.translation import (
     Edit,
     apply_edits,
     format_trino_name,
+    mark_edits,
     name_edits,
     shift_span,
+    without_overlaps,
 )
 from fusion_magic.sql.writing import target_reference, writing_edit, writing_hint, writing_kind
 from fusion_magic.store import ModelRow
@@ -253,7 +255,8 @@ def _prepare(
     statement = analysis.statement
     references = with_target(analysis.references, into)
     resolved = names.resolve(references)
-    paging = analysis.paging
+    values = _parameter_values(analysis, params)
+    paging = find_paging(statement, values) if values else analysis.paging
     if limit is not None:
         paging = limit_to(statement, paging, limit)
     edits = (
@@ -265,7 +268,8 @@ def _prepare(
             ],
         ),
         *paging.edits,
-        *_parameter_edits(analysis, params),
+        *without_overlaps(parameter_edits(statement, values), paging.edits),
+        *mark_edits(statement.text),
     )
     if into is not None:
         edits = (writing_edit(statement, resolved[-1].trino_parts, into.if_exists), *edits)
@@ -289,9 +293,7 @@ def with_target(references: tuple[Reference, ...], into: Into | None) -> tuple[R
     return (*references, target_reference(into.table)) if into is not None else references
 
 
-def _parameter_edits(analysis: Analysis, params: Parameters | None) -> tuple[Edit, ...]:
-    if not analysis.placeholders:
-        return ()
+def _parameter_values(analysis: Analysis, params: Parameters | None) -> dict[str, object]:
     values: dict[str, object] = {}
     for placeholder in analysis.placeholders:
         try:
@@ -300,7 +302,7 @@ def _parameter_edits(analysis: Analysis, params: Parameters | None) -> tuple[Edi
             )
         except KeyError:
             continue
-    return parameter_edits(analysis.statement, values)
+    return values
 
 
 def _model_rows(resolved: tuple[Resolved, ...]) -> tuple[ModelRow, ...]:

@@ -8,7 +8,7 @@ before the cancel reached the engine is FINISHED, because it is.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -136,6 +136,17 @@ class Run:
         """
         Run the statement to its end and record what it leaves behind.
         """
+        steps = self.steps(on_tick)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+
+    def steps(self, on_tick: Callable[[Execution | None], None]) -> Generator[None, None, Result]:
+        """
+        ``drive`` that gives way wherever there is nothing to do until the engine has news.
+        """
         if self.request.reuse_s is not None:
             require_reusable(self.translation)
             found = self._find_reusable(self.request.reuse_s)
@@ -151,7 +162,7 @@ class Run:
         try:
             # The engine works meanwhile, so that lineage costs the user next to nothing.
             lineage = self._lineage()
-            drain.wait(on_tick)
+            yield from drain.wait(on_tick)
             return self._finish(drain, sink, lineage)
         except FusionError as error:
             drain.cancel()

@@ -207,6 +207,22 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """
+    Where the engine's answers to a claimed job go on.
+
+    Attributes:
+        query_id: The engine's id of the query; None where it is written down already, or not known.
+        next_uri: The address that is asked for next.
+    """
+
+    job_id: UUID
+    attempt: int
+    query_id: str | None
+    next_uri: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRow:
     """
     A worker or scheduler that said it is alive until then, aware UTC.
@@ -272,13 +288,19 @@ class Tasks(Protocol):
         ...
 
     def checkpoint(
-        self, job_id: UUID, *, attempt: int, query_id: str | None, next_uri: str
+        self, job_id: UUID, *, attempt: int, query_id: str | None, next_uri: str | None
     ) -> None:
         """
-        Note where the engine's answers go on, before they are asked for.
+        Note where the engine's answers go on, before they are asked for; None for a statement that was not begun.
 
         Raises:
             LeaseLost: Another attempt has taken the job.
+        """
+        ...
+
+    def checkpoint_all(self, worker: str, places: Sequence[Place]) -> frozenset[UUID]:
+        """
+        ``checkpoint`` for many jobs of *worker* at once; those that another attempt has taken.
         """
         ...
 

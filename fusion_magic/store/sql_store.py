@@ -167,7 +167,8 @@ class SqlStore:
         """See ``Store.finish``."""
         values = {"result_name": outcome.result_name, "result_path": outcome.result_path}
         with self._writing() as connection:
-            self._end_task(connection, job_id, attempt)
+            if attempt is not None:
+                self.tasks.end(connection, job_id, attempt)
             now = self._move(connection, job_id, (JobStatus.RUNNING,), JobStatus.FINISHED, values)
             _detail(
                 connection,
@@ -462,6 +463,8 @@ class SqlStore:
     def _end_task(self, connection: Connection, job_id: UUID, attempt: int | None) -> None:
         if attempt is not None:
             self.tasks.end(connection, job_id, attempt)
+        else:
+            self.tasks.take_back(connection, job_id)
 
     def _move(
         self,

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from fusion_magic.errors import LeaseLost
-from fusion_magic.store import JobStatus, NewTask, Task, WorkerRow
+from fusion_magic.store import JobStatus, NewTask, Place, Task, WorkerRow
 from fusion_magic.store.sql_part import SqlPart
 from fusion_magic.store.tables import job, job_detail, job_task
 from fusion_magic.store.tables import worker as workers
@@ -58,17 +58,39 @@ class SqlTasks(SqlPart):
                 )
 
     def checkpoint(
-        self, job_id: UUID, *, attempt: int, query_id: str | None, next_uri: str
+        self, job_id: UUID, *, attempt: int, query_id: str | None, next_uri: str | None
     ) -> None:
         """See ``Tasks.checkpoint``."""
         with self._writing() as connection:
             _change(connection, job_id, attempt, {"next_uri": next_uri})
             if query_id is not None:
-                connection.execute(
-                    sa.update(job_detail)
-                    .where(job_detail.c.job_id == job_id)
-                    .values(query_id=query_id)
+                _record_query_ids(connection, [(job_id, query_id)])
+
+    def checkpoint_all(self, worker: str, places: Sequence[Place]) -> frozenset[UUID]:
+        """See ``Tasks.checkpoint_all``."""
+        with self._writing() as connection:
+            connection.execute(
+                sa.update(job_task)
+                .where(
+                    job_task.c.job_id == sa.bindparam("of_job"),
+                    job_task.c.attempt == sa.bindparam("of_attempt"),
+                    job_task.c.state == CLAIMED,
                 )
+                .values(next_uri=sa.bindparam("place")),
+                [
+                    {"of_job": p.job_id, "of_attempt": p.attempt, "place": p.next_uri}
+                    for p in places
+                ],
+            )
+            claimed = sa.select(job_task.c.job_id, job_task.c.attempt).where(
+                job_task.c.worker == worker, job_task.c.state == CLAIMED
+            )
+            mine = {tuple(row) for row in connection.execute(claimed)}
+            kept = [place for place in places if (place.job_id, place.attempt) in mine]
+            new = [(place.job_id, place.query_id) for place in kept if place.query_id is not None]
+            if new:
+                _record_query_ids(connection, new)
+        return frozenset(place.job_id for place in places) - {place.job_id for place in kept}
 
     def release(self, job_id: UUID, *, attempt: int, delay_s: float = 0.0) -> None:
         """See ``Tasks.release``."""
@@ -187,6 +209,15 @@ class SqlTasks(SqlPart):
                 sa.update(job_detail).where(job_detail.c.job_id == row.job_id).values(started=now)
             )
         return Task(**row._mapping)
+
+
+def _record_query_ids(connection: Connection, ids: Sequence[tuple[UUID, str]]) -> None:
+    connection.execute(
+        sa.update(job_detail)
+        .where(job_detail.c.job_id == sa.bindparam("of_job"))
+        .values(query_id=sa.bindparam("new_id")),
+        [{"of_job": job_id, "new_id": query_id} for job_id, query_id in ids],
+    )
 
 
 def _change(

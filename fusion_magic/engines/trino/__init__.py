@@ -12,8 +12,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 from fusion_magic.engines import EngineQuery, Plan, Progress
@@ -166,7 +166,8 @@ class TrinoExecution:
         self._ended = ended or (lambda _execution: None)
         self._is_cancelled = threading.Event()
         self._is_done = False
-        self._next_uri: str | None = None
+        self.next_uri: str | None = None
+        self.wait_s: float | None = None
         self._stats: Mapping[str, Any] = {}
         self._schema: pa.Schema | None = None
         self.query_id: str | None = None
@@ -183,27 +184,46 @@ class TrinoExecution:
 
     def batches(self) -> Generator[pa.RecordBatch, None, None]:
         """See ``Execution.batches``."""
-        with ThreadPoolExecutor(1, thread_name_prefix="fusion-page") as pool:
-            try:
-                page = self._first_page()
-                while True:
-                    following = self._after(page, pool)
+        with closing(self.arrivals()) as arriving:
+            yield from (batch for batch in arriving if batch is not None)
+
+    def arrivals(self) -> Generator[pa.RecordBatch | None, None, None]:
+        """See ``Resumable.arrivals``."""
+        ahead: ThreadPoolExecutor | None = None
+        try:
+            page = self._first_page()
+            while True:
+                self._note(page)
+                if self.next_uri is None:
                     yield from self._decode(page)
-                    if following is None:
-                        break
+                    break
+                if page.get("data"):
+                    # Only a query that gives rows needs a second thread, which fetches while this one decodes.
+                    ahead = ahead or ThreadPoolExecutor(1, thread_name_prefix="fusion-page")
+                    self._keep_place(has_rows=True)
+                    following = ahead.submit(self._client.next_page, self.next_uri)
+                    yield from self._decode(page)
                     page = following.result()
-                self._is_done = True
-            except (EngineUnavailable, LeaseLost):
-                # The query may be well: another reader can go on, or nobody asks and Trino gives it up.
-                raise
-            except BaseException as exc:
-                self._stop()
-                if self._is_cancelled.is_set() and isinstance(exc, Exception):
-                    raise QueryCanceled("The query was canceled.", query_id=self.query_id) from exc
-                raise
-            finally:
-                self._is_done = True
-                self._ended(self)
+                else:
+                    yield from self._decode(page)
+                    yield None
+                    self._require_wanted()
+                    self._keep_place(has_rows=False)
+                    page = self._client.next_page(self.next_uri, wait_s=self.wait_s)
+            self._is_done = True
+        except (EngineUnavailable, LeaseLost):
+            # The query may be well: another reader can go on, or nobody asks and Trino gives it up.
+            raise
+        except BaseException as exc:
+            self._stop()
+            if self._is_cancelled.is_set() and isinstance(exc, Exception):
+                raise QueryCanceled("The query was canceled.", query_id=self.query_id) from exc
+            raise
+        finally:
+            self._is_done = True
+            self._ended(self)
+            if ahead is not None:
+                ahead.shutdown()
 
     def progress(self) -> Progress:
         """See ``Execution.progress``."""
@@ -224,17 +244,17 @@ class TrinoExecution:
         if self._is_done:
             return
         self._is_cancelled.set()
-        self._client.cancel(self._next_uri)
+        self._client.cancel(self.next_uri)
 
     def _first_page(self) -> Mapping[str, Any]:
         if self._start_uri is None:
             return self._client.submit(self._query)
-        self._next_uri = self._start_uri
+        self.next_uri = self._start_uri
         return self._client.next_page(self._start_uri)
 
-    def _after(self, page: Mapping[str, Any], pool: ThreadPoolExecutor) -> Future[Any] | None:
+    def _note(self, page: Mapping[str, Any]) -> None:
         """
-        Take note of what *page* says of the query; ask for the next one in the background.
+        What *page* says of the query.
         """
         self.query_id = page.get("id", self.query_id)
         self.info_url = page.get("infoUri", self.info_url)
@@ -242,20 +262,22 @@ class TrinoExecution:
         self.update_type = page.get("updateType", self.update_type)
         self.rows_changed = page.get("updateCount", self.rows_changed)
         self.warnings = tuple(w["message"] for w in page.get("warnings") or ()) or self.warnings
-        self._next_uri = page.get("nextUri")
+        self.next_uri = page.get("nextUri")
         if page.get("error"):
             raise failure(page["error"], self._query.sql, self.query_id)
+        self._require_wanted()
+        if self.next_uri is None and self._stats.get("state") not in {"FINISHED", None}:
+            raise EngineUnavailable(
+                "Trino ended the result before the query was finished.", query_id=self.query_id
+            )
+
+    def _require_wanted(self) -> None:
         if self._is_cancelled.is_set():
             raise QueryCanceled("The query was canceled.", query_id=self.query_id)
-        if self._next_uri is None:
-            if self._stats.get("state") not in {"FINISHED", None}:
-                raise EngineUnavailable(
-                    "Trino ended the result before the query was finished.", query_id=self.query_id
-                )
-            return None
-        if self.checkpoint is not None:
-            self.checkpoint(self.query_id, self._next_uri, bool(page.get("data")))
-        return pool.submit(self._client.next_page, self._next_uri)
+
+    def _keep_place(self, *, has_rows: bool) -> None:
+        if self.checkpoint is not None and self.next_uri is not None:
+            self.checkpoint(self.query_id, self.next_uri, has_rows)
 
     def _decode(self, page: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
         from fusion_magic.engines.trino.pages import decode_page
@@ -269,7 +291,7 @@ class TrinoExecution:
 
     def _stop(self) -> None:
         if not self._is_done:
-            self._client.cancel(self._next_uri)
+            self._client.cancel(self.next_uri)
 
 
 def open_trino(settings: Any) -> TrinoEngine:

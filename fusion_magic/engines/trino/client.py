@@ -15,6 +15,8 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from fusion_magic.engines import EngineQuery
 from fusion_magic.errors import (
+    EngineBusy,
+    EngineRefuses,
     EngineUnavailable,
     InvalidSettings,
     MissingExtra,
@@ -42,6 +44,10 @@ LONGEST_PAUSE_S = 5.0  # between two attempts at it
 PAGE_SIZE = "16MB"
 _BUSY = frozenset({429, 502, 503, 504})
 _CANCELED = frozenset({"USER_CANCELED", "ADMINISTRATIVELY_KILLED"})
+# Trino's names for "later": before it began the query, and while it ran it.
+_NO_ROOM = frozenset({"QUERY_QUEUE_FULL", "SERVER_STARTING_UP", "NO_NODES_AVAILABLE"})
+_OVERLOADED = frozenset({"TOO_MANY_REQUESTS_FAILED", "CLUSTER_OUT_OF_MEMORY"})
+_OVERLOADED_TEXT = "Max requests queued per destination"  # Trino's own requests to its workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,13 +158,17 @@ class TrinoClient:
             "POST", url, data=query.sql.encode(), headers=self._headers(query), is_repeatable=False
         )
 
-    def next_page(self, uri: str) -> Mapping[str, Any]:
+    def next_page(self, uri: str, *, wait_s: float | None = None) -> Mapping[str, Any]:
         """
         The page at *uri*, which may be asked for again until its successor is.
+
+        Args:
+            wait_s: Seconds that Trino waits for news before it answers; None for its own second.
         """
         mark = "&" if "?" in uri else "?"
+        wait = "" if wait_s is None else f"&maxWait={wait_s * 1000:.0f}ms"
         return self._page(
-            "GET", f"{uri}{mark}targetResultSize={PAGE_SIZE}", headers=self._identity()
+            "GET", f"{uri}{mark}targetResultSize={PAGE_SIZE}{wait}", headers=self._identity()
         )
 
     def cancel(self, uri: str | None) -> None:
@@ -246,6 +256,9 @@ def failure(error: Mapping[str, Any], sql: str, query_id: str | None) -> Excepti
     name = str(error.get("errorName", ""))
     if name in _CANCELED:
         return QueryCanceled(message, query_id=query_id)
+    is_overloaded = name in _OVERLOADED or _OVERLOADED_TEXT in message
+    if name in _NO_ROOM or is_overloaded:
+        return EngineBusy(message, is_begun=is_overloaded, query_id=query_id, error_name=name)
     place = error.get("errorLocation")
     span = None
     if place:
@@ -282,7 +295,7 @@ def _refused(response: requests.Response) -> EngineUnavailable | QueryGone:
             "Trino no longer knows the query: it was restarted, or nobody asked for the result in time."
         )
     if status in {401, 403}:
-        return EngineUnavailable(
+        return EngineRefuses(
             f"Trino refuses the user ({status}).",
             hint="Check engine.url's user, and FUSION_ENGINE_PASSWORD or FUSION_ENGINE_TOKEN.",
         )
