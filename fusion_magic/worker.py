@@ -22,7 +22,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -45,13 +45,13 @@ IDLE_POLL_S = 0.1  # between two looks at an empty queue, and after a while
 LONG_IDLE_POLL_S = 0.5
 TURN_S = 0.05  # between two rounds of many turns
 LOOK_EACH_S = 1.2  # between two looks at a query when there are more jobs than threads
-AFTER_OUTAGE_S = 3 * BEAT_S
 STOP_PATIENCE_S = 20.0  # for jobs that could not be handed over
 SIGN_FOR_S = 10.0
 TRINO_CONCURRENCY = 32
 TRINO_THREADS = 40  # of a worker on Trino, however many jobs it runs
 LOG_FILE = "worker.log"
 START_PATIENCE_S = 5.0  # until a worker that was started has signed
+NOTHING = nullcontext()
 _started_at: dict[str, float] = {}
 _children: list[subprocess.Popen[bytes]] = []  # that this process started; they outlive it
 
@@ -68,6 +68,8 @@ class Worker:
         idle_s: Seconds without a job after which it ends; None for never.
 
         is_only: End at once where another worker for the same engine is at work beside this store.
+
+        beside: Entered while it runs: what else is looked after.
     """
 
     def __init__(
@@ -80,7 +82,9 @@ class Worker:
         attempts: int = 3,
         idle_s: float | None = None,
         is_only: bool = False,
+        beside: AbstractContextManager[object] = NOTHING,
     ) -> None:
+        self._beside = beside
         self.id = f"{socket.gethostname()[:30]}-{os.getpid()}-{uuid4().hex[:8]}"
         self._outside = outside
         self._tasks = outside.store.tasks
@@ -127,7 +131,8 @@ class Worker:
         self._sign()
         beat.start()
         try:
-            self._serve()
+            with self._beside:
+                self._serve()
             self._hand_over()
         finally:
             self._ended.set()
@@ -175,10 +180,10 @@ class Worker:
 
     def _note_outage(self, action: str) -> None:
         """
-        Take no jobs for a while: those whose leases ran out meanwhile are their workers', who renew them first.
+        Take no jobs for the time of a lease: those that ran out meanwhile are their workers', who renew them first.
         """
         logger.warning("the job store is away", extra={"action": action})
-        self._claims_at = time.monotonic() + AFTER_OUTAGE_S
+        self._claims_at = time.monotonic() + self._lease_s
 
     def _begin(self, task: Task) -> None:
         turn = Turn(BackgroundRun(task, self._outside, self._attempts))

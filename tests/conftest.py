@@ -7,11 +7,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.distribution import Distribution, build
 from tests.servers.trino import announce_with
+
+if TYPE_CHECKING:
+    from tests.servers.lake_trino import LakeTrino
 
 
 @pytest.hookimpl(trylast=True)
@@ -60,6 +64,20 @@ def trino_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.url
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakeTrino]:
+    """
+    A real Trino of its own with a bucket and a folder, which puts rows aside and has Hive catalogs.
+    """
+    from tests.servers.lake_trino import LakeTrino
+
+    made = LakeTrino(Path(tmp_path_factory.mktemp("lake"))).start()
+    try:
+        yield made
+    finally:
+        made.stop()
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from fusion_magic import Fusion, connect
 from fusion_magic.cli import DONE, UNAVAILABLE, WRONG, main
 from fusion_magic.config import KEYS, SECRETS
+from fusion_magic.delivery import JobFacts
 from fusion_magic.doctor import Check, examine
-from fusion_magic.store import Job, Message
+from fusion_magic.store import Message
 from fusion_magic.worker import signature
 
 SECRET = "hunter2-Zq"
@@ -166,7 +167,7 @@ class Refusing:
 
     name = "refusing"
 
-    def deliver(self, message: Message, job: Job) -> None:
+    def deliver(self, message: Message, facts: JobFacts) -> None:
         from fusion_magic.errors import PermanentDeliveryError
 
         raise PermanentDeliveryError("It knows no such table.")
