@@ -141,7 +141,7 @@ class FileKeyring(KeyringBackend):
     priority = 1
 
     def __init__(self, path: Path) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.path = path
 
     def get_password(self, service: str, username: str) -> str | None:
@@ -186,7 +186,7 @@ def test_a_secret_that_the_keyring_does_not_have_is_named(
 
 
 def test_a_machine_without_a_keyring_is_told(tmp_path: Path, file_keyring: FileKeyring) -> None:
-    keyring.set_keyring(FailingKeyring())
+    keyring.set_keyring(FailingKeyring())  # type: ignore[no-untyped-call]
 
     with pytest.raises(InvalidSettings, match="keyring cannot be read"):
         load(tmp_path, FUSION_ENGINE_TOKEN_FILE="keyring:trino/ana")

@@ -130,9 +130,8 @@ def _require_shallow(file: Any) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
-            raise yaml.MarkedYAMLError(
-                problem="it is nested too deeply", problem_mark=event.start_mark
-            )
+            mark: Any = event.start_mark  # libyaml's marks are a class of their own
+            raise yaml.MarkedYAMLError(problem="it is nested too deeply", problem_mark=mark)
 
 
 def _pairs(

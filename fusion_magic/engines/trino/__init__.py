@@ -51,6 +51,7 @@ class TrinoEngine:
     def __init__(
         self, settings: TrinoSettings, *, results: Callable[..., ResultTables] | None = None
     ) -> None:
+        self._signs_in_by = settings.signs_in_by
         self._client = TrinoClient(settings)
         self._results = results(run=self._rows) if results is not None else None
         self._catalogs: tuple[float, frozenset[str]] = (float("-inf"), frozenset())
@@ -86,7 +87,7 @@ class TrinoEngine:
 
     def about(self) -> str:
         """See ``Engine.about``."""
-        kind = self._settings.signs_in_by or "no"
+        kind = self._signs_in_by or "no"
         [(version, user)] = self._rows("SELECT version(), current_user")
         return f"Trino {version} with {kind} authentication as {user}"
 

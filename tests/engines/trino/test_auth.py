@@ -206,8 +206,8 @@ def _refuse_everywhere(fusion: Fusion, secret: str) -> None:
     with pytest.raises(FusionError) as caught:
         fusion.run("SELECT wrong FROM nation")
     assert secret not in str(caught.value)
-    for line in fusion.doctor():
-        assert secret not in " ".join(line)
+    for check in fusion.doctor():
+        assert secret not in " ".join(check.lines())
 
 
 @pytest.mark.parametrize("name", ["FUSION_ENGINE_PASSWORD", "FUSION_ENGINE_PASSWORD_FILE"])

@@ -276,13 +276,16 @@ class LockedKeyring(KeyringBackend):
     def get_password(self, service: str, username: str) -> str | None:
         raise KeyringLocked("secret-token")
 
+    def set_password(self, service: str, username: str, password: str) -> None:
+        raise KeyringLocked("secret-token")
+
 
 def test_a_locked_keyring_is_an_error_of_ours(trino_url: str) -> None:
     """
     OAuth2 keeps its token there.
     """
     before = keyring.get_keyring()
-    keyring.set_keyring(LockedKeyring())
+    keyring.set_keyring(LockedKeyring())  # type: ignore[no-untyped-call]
     engine = TrinoEngine(TrinoSettings(base_url=trino_url, user="", auth="oauth2"))
 
     with pytest.raises(EngineUnavailable, match="Logging in") as caught:
