@@ -160,9 +160,7 @@ class Model:
     def _cancel(self, step: Step, known: KnownJob) -> str | None:
         return self._end(step, known, "CANCELED", OPEN)
 
-    def _end(
-        self, step: Step, known: KnownJob, status: str, before: tuple[str, ...]
-    ) -> str | None:
+    def _end(self, step: Step, known: KnownJob, status: str, before: tuple[str, ...]) -> str | None:
         if step.attempt is not None and not self._holds(step, known):
             return "LeaseLost"
         if known.status not in before:
