@@ -22,7 +22,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,6 +51,7 @@ TRINO_CONCURRENCY = 32
 TRINO_THREADS = 40  # of a worker on Trino, however many jobs it runs
 LOG_FILE = "worker.log"
 START_PATIENCE_S = 5.0  # until a worker that was started has signed
+NOTHING = nullcontext()
 _started_at: dict[str, float] = {}
 _children: list[subprocess.Popen[bytes]] = []  # that this process started; they outlive it
 
@@ -67,6 +68,8 @@ class Worker:
         idle_s: Seconds without a job after which it ends; None for never.
 
         is_only: End at once where another worker for the same engine is at work beside this store.
+
+        beside: Entered while it runs: what else is looked after.
     """
 
     def __init__(
@@ -79,7 +82,9 @@ class Worker:
         attempts: int = 3,
         idle_s: float | None = None,
         is_only: bool = False,
+        beside: AbstractContextManager[object] = NOTHING,
     ) -> None:
+        self._beside = beside
         self.id = f"{socket.gethostname()[:30]}-{os.getpid()}-{uuid4().hex[:8]}"
         self._outside = outside
         self._tasks = outside.store.tasks
@@ -126,7 +131,8 @@ class Worker:
         self._sign()
         beat.start()
         try:
-            self._serve()
+            with self._beside:
+                self._serve()
             self._hand_over()
         finally:
             self._ended.set()

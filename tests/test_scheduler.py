@@ -12,18 +12,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from fusion_magic import Fusion, connect
-from fusion_magic.delivery.openlineage import OpenLineageDelivery
-from fusion_magic.errors import DeliveryError, InvalidSettings, PermanentDeliveryError
+from fusion_magic.delivery import JobFacts
+from fusion_magic.errors import DeliveryError, PermanentDeliveryError
 from fusion_magic.scheduler import ATTEMPTS, Scheduler
-from fusion_magic.store import Job, Message
+from fusion_magic.store import Message
+from fusion_magic.store.tables import queue_delivery
 
 KILLS = int(os.environ.get("FUSION_TEST_KILLS", "20"))
 
@@ -51,7 +52,7 @@ class Receiver:
         self.errors = list(errors)
         self.taken: list[Message] = []
 
-    def deliver(self, message: Message, job: Job) -> None:
+    def deliver(self, message: Message, facts: JobFacts) -> None:
         if self.errors:
             raise self.errors.pop(0)
         self.taken.append(message)
@@ -71,14 +72,35 @@ def test_queued_lineage_is_delivered_and_kept_once(fusion: Fusion) -> None:
     assert fusion.store.outbox.edges() == [("a.b.c.t0", 'fusion.notebooks."n.ipynb"')]
 
 
+def test_a_scheduler_signs_while_it_is_at_work(fusion: Fusion) -> None:
+    """
+    ``fusion doctor`` tells a scheduler that is there from one that is not.
+    """
+    scheduler = fusion.scheduler()
+    thread = Thread(target=scheduler.run)
+    thread.start()
+    try:
+        deadline = time.monotonic() + 60
+        while not fusion.store.tasks.workers():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        [row] = fusion.store.tasks.workers()
+        assert (row.id, row.role, row.pid) == (scheduler.id, "scheduler", os.getpid())
+    finally:
+        scheduler.stop()
+        thread.join()
+
+    assert fusion.store.tasks.workers() == []
+
+
 def test_a_row_that_fails_is_tried_again_and_then_kept_aside(fusion: Fusion) -> None:
     fusion.run("CREATE TABLE a.b.c.new AS SELECT 1 AS x")
     receiver = Receiver(*[DeliveryError("away")] * ATTEMPTS)
     scheduler = Scheduler(fusion.store, [receiver])
 
     for _ in range(ATTEMPTS):
-        [message] = _claim_now(fusion)
-        scheduler._deliver(message)
+        _make_due(fusion)
+        scheduler.deliver_due()
 
     [letter] = fusion.store.outbox.dead()
     assert (letter.error, letter.attempts) == ("away", ATTEMPTS)
@@ -87,15 +109,12 @@ def test_a_row_that_fails_is_tried_again_and_then_kept_aside(fusion: Fusion) -> 
     assert [m.row.model_name_fqn for m in receiver.taken] == ["a.b.c.new"]
 
 
-def _claim_now(fusion: Fusion) -> Any:
+def _make_due(fusion: Fusion) -> None:
     """
-    As if the row were due.
+    As if all waiting were over.
     """
-    import sqlalchemy as sa
-
     with fusion.store._engine.begin() as connection:  # type: ignore[attr-defined]
-        connection.execute(sa.text("UPDATE queue_delivery SET due = '2000-01-01 00:00:00.000000'"))
-    return fusion.store.outbox.claim("s", lease_s=60, limit=10)
+        connection.execute(sa.update(queue_delivery).values(due=datetime(2000, 1, 1, tzinfo=UTC)))
 
 
 @pytest.mark.parametrize("error", [PermanentDeliveryError("no such table"), ValueError("a bug")])
@@ -107,66 +126,6 @@ def test_one_broken_row_holds_up_no_other(fusion: Fusion, error: Exception) -> N
     Scheduler(fusion.store, [receiver]).deliver_due()
 
     assert [m.row.model_name_fqn for m in receiver.taken] == ["a.b.c.other"]
-
-
-def test_openlineage_events_name_tables_columns_and_the_statement(
-    fusion: Fusion, tmp_path: Path
-) -> None:
-    result = fusion.run("SELECT id AS key FROM a.b.c.t0", origin="n.ipynb")
-    path = tmp_path / "events.jsonl"
-    delivery = OpenLineageDelivery(f"openlineage+file://{path}")
-    scheduler = Scheduler(fusion.store, [delivery])
-    while fusion.queued():
-        scheduler.deliver_due()
-    delivery.close()
-
-    [event] = [json.loads(line) for line in path.read_text().splitlines() if line]
-    assert event["eventType"] == "COMPLETE"
-    assert event["run"]["runId"] == result.job_id
-    assert event["job"]["facets"]["sql"]["query"] == "SELECT id AS key FROM a.c.t0 AS t0".replace(
-        " AS t0", ""
-    )
-    assert [(d["namespace"], d["name"]) for d in event["inputs"]] == [("a", "b.c.t0")]
-    [output] = event["outputs"]
-    assert (output["namespace"], output["name"]) == ("fusion", 'notebooks."n.ipynb"')
-    fields = output["facets"]["columnLineage"]["fields"]["key"]["inputFields"]
-    assert [(f["namespace"], f["name"], f["field"]) for f in fields] == [("a", "b.c.t0", "id")]
-
-
-def test_openlineage_events_go_over_http_with_the_token(fusion: Fusion) -> None:
-    seen: list[tuple[str, str | None, Any]] = []
-    statuses = [503, 201]
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            seen.append((self.path, self.headers.get("Authorization"), json.loads(body)))
-            self.send_response(201 if len(seen) > 1 else statuses[1])
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            return None
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    url = f"openlineage+http://127.0.0.1:{server.server_address[1]}"
-    fusion.run("SELECT id FROM a.b.c.t0")
-    delivery = OpenLineageDelivery(url, token="secret")
-    scheduler = Scheduler(fusion.store, [delivery])
-    while fusion.queued():
-        scheduler.deliver_due()
-    delivery.close()
-    server.shutdown()
-    server.server_close()
-
-    [(path, authorization, event)] = seen
-    assert (path, authorization) == ("/api/v1/lineage", "Bearer secret")
-    assert event["outputs"][0]["namespace"] == "fusion"
-
-
-def test_an_unknown_receiver_is_refused() -> None:
-    with pytest.raises(InvalidSettings, match="ftp"):
-        OpenLineageDelivery("ftp://host")
 
 
 @pytest.mark.timeout(120 + 10 * KILLS)
@@ -197,16 +156,11 @@ def test_nothing_is_lost_or_doubled_when_schedulers_are_killed(
         running[place].kill()
         running[place].wait()
         running[place] = start()
-    import sqlalchemy as sa
-
     deadline = time.monotonic() + 100
     while fusion.queued():
         assert time.monotonic() < deadline
-        with fusion.store._engine.begin() as connection:  # type: ignore[attr-defined]
-            # What a killed one had claimed would be due after a minute.
-            connection.execute(
-                sa.text("UPDATE queue_delivery SET due = '2000-01-01 00:00:00.000000'")
-            )
+        # What a killed one had claimed would be due after a minute.
+        _make_due(fusion)
         time.sleep(1)
     for process in running:
         process.terminate()

@@ -49,6 +49,7 @@ FIRST_DELAY_S = (
     0.5  # before an engine that has no room, or is away, is asked again; doubled each time
 )
 LONGEST_DELAY_S = 20.0
+_FOR_THIS_PROCESS = frozenset({"USE", "SET", "RESET", "PREPARE", "DEALLOCATE"})
 BEGUN = "begun"  # the place of a statement on an engine that has no places
 READ = "read"  # the place of a query of which rows have come: they are lost with their reader
 
@@ -69,7 +70,7 @@ def new_task(
     """
     _require_shared(translation, engine)
     return NewTask(
-        payload=to_payload(request, translation),
+        payload=to_payload(request, translation, session=engine.session()),
         engine_url=engine_url,
         owner=request.owner,
         priority=priority,
@@ -80,8 +81,9 @@ def _require_shared(translation: Translation, engine: Engine) -> None:
     """
     A worker is another process: it knows neither this one's USE nor tables in its memory.
     """
-    if translation.prefix is not None:
-        raise UnsupportedSql("USE is for this notebook; it cannot run in the background.")
+    word = translation.kind.partition(" ")[0]
+    if word in _FOR_THIS_PROCESS:
+        raise UnsupportedSql(f"{word} is for this notebook; it cannot run in the background.")
     for reference, resolved in zip(translation.references, translation.resolved, strict=True):
         has_source = resolved.entity is not None and resolved.entity.source is not None
         if not (has_source or engine.is_shared(resolved.trino_parts)):

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from fusion_magic.engines import Engine, EngineQuery, Execution, Progress
-from fusion_magic.errors import FusionError
+from fusion_magic.errors import FusionError, StoreError
 from fusion_magic.jobs.drain import Drain, MemorySink, Sink, StorageSink
 from fusion_magic.jobs.names import Names
 from fusion_magic.jobs.notices import find_notices
@@ -37,6 +38,9 @@ CANCEL_CHECK_S = 1.0
 class Outside:
     """
     What a run needs of the rooms outside.
+
+    Attributes:
+        beat: Says now and then that this process is alive; for jobs that it runs itself.
     """
 
     store: Store
@@ -45,6 +49,7 @@ class Outside:
     storage: ResultStorage
     max_memory: int
     engine_url: str
+    beat: Callable[[], object] = str
 
 
 def run(
@@ -187,6 +192,9 @@ class Run:
         """
         if time.monotonic() - self._cancel_checked_at > CANCEL_CHECK_S:
             self._cancel_checked_at = time.monotonic()
+            with suppress(StoreError):
+                # A word that is late is given a second later.
+                self.outside.beat()
             if self.outside.store.is_cancel_wanted(self.job_id) and self.drain is not None:
                 self.drain.cancel()
         if execution is None:

@@ -41,7 +41,8 @@ A value V is a number, true, false, null, an ISO date or time, or text; quotes m
 
 %fusion COMMAND
   jobs [STATUS]  job ID  cancel ID|all  wait [ID]  result NAME [-o VARIABLE] [--version N] [--columns A,B] [--where C]
-  models [ID]  search TEXT  describe FQN  lineage FQN  recommend FQN  catalogs  profile  doctor  help"""
+  lineage FQN [--depth N] [--up] [--down] [--columns] [--column NAME]
+  models [ID]  search TEXT  describe FQN  recommend FQN  catalogs  profile  doctor  help"""
 
 _FLAGS = {
     "--dry-run": "is_dry_run",
@@ -236,6 +237,56 @@ def parse_result_arguments(line: str) -> ResultArguments:
         columns=tuple(filter(None, given.get("--columns", "").split(","))),
         where=given.get("--where"),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class LineageArguments:
+    """
+    The options of ``%fusion lineage``: keywords of ``Fusion.lineage``.
+    """
+
+    fqn: str
+    options: dict[str, object]
+
+
+def parse_lineage_arguments(line: str) -> LineageArguments:
+    """
+    The options of ``%fusion lineage FQN [--depth N] [--up] [--down] [--columns] [--column NAME]``.
+
+    ``--up`` or ``--down`` alone leaves the other side out.
+
+    Raises:
+        InvalidArgument: No name, an unknown option, or a value that it cannot take.
+    """
+    names: list[str] = []
+    flags: set[str] = set()
+    given: dict[str, str] = {}
+    words = _split(line)
+    while words:
+        word = words.pop(0)
+        option, is_joined, value = word.partition("=")
+        if option in {"--depth", "--column"}:
+            if not is_joined and not words:
+                raise InvalidArgument(f"The option {option} needs a value.")
+            given[option] = value if is_joined else words.pop(0)
+        elif word in {"--up", "--down", "--columns"}:
+            flags.add(word)
+        elif word.startswith("--"):
+            raise InvalidArgument(f"There is no option {option} of lineage.")
+        else:
+            names.append(word)
+    depth = given.get("--depth", "")
+    if len(names) != 1:
+        raise InvalidArgument("This command needs one table's name.", hint="%fusion lineage FQN")
+    if depth and not depth.isdecimal():
+        raise InvalidArgument(f"--depth takes a number of hops, not {depth!r}.")
+    options: dict[str, object] = {
+        "up": "--up" in flags or "--down" not in flags,
+        "down": "--down" in flags or "--up" not in flags,
+        "columns": "--columns" in flags,
+        "column": given.get("--column"),
+    }
+    return LineageArguments(names[0], options | ({"depth": int(depth)} if depth else {}))
 
 
 def parse_value(text: str) -> object:

@@ -249,6 +249,10 @@ _WHOLE = (
 )
 _DIVISIONS: Mapping[Kind | None, str] = {WHOLE: "fusion_whole_div", DOUBLE: "fusion_float_div"}
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between, exp.In)
+_COMPARED: Mapping[type[exp.Expr], tuple[str, ...]] = {
+    exp.Between: ("low", "high"),
+    exp.In: ("expressions",),
+}
 _TYPED = (exp.Div, exp.Avg, exp.Add, exp.Sub, exp.DateAdd, exp.DateTrunc, exp.TimestampTrunc)
 _NAMED = (exp.Column, exp.Alias, exp.Star, exp.Dot)
 
@@ -408,10 +412,7 @@ def _compared(node: exp.Expr) -> Iterator[exp.Expr]:
     """
     What *node* compares its operand with.
     """
-    names = {exp.Between: ("low", "high"), exp.In: ("expressions",)}.get(
-        type(node), ("expression",)
-    )
-    for name in names:
+    for name in _COMPARED.get(type(node), ("expression",)):
         value = node.args.get(name)
         yield from value if isinstance(value, list) else filter(None, (value,))
 

@@ -9,7 +9,10 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+
+from fusion_magic.store.tables import job
 
 
 class SqlPart:
@@ -33,3 +36,10 @@ class SqlPart:
         self._writing = writing
         self._read = read
         self._clock = clock
+
+
+def not_before(now: datetime | sa.BindParameter[datetime]) -> Any:
+    """
+    What a job's ``updated`` becomes: *now*, unless a program whose clock is ahead has changed the job before.
+    """
+    return sa.case((job.c.updated > now, job.c.updated), else_=now)

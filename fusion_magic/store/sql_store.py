@@ -40,7 +40,10 @@ from fusion_magic.store import (
     QueueRow,
     WorkerRow,
 )
+from fusion_magic.store.sql_drivers import SqlDrivers
+from fusion_magic.store.sql_lineage import SqlLineage
 from fusion_magic.store.sql_outbox import SqlOutbox
+from fusion_magic.store.sql_part import not_before
 from fusion_magic.store.sql_stored import SqlStored
 from fusion_magic.store.sql_tasks import SqlTasks
 from fusion_magic.store.tables import (
@@ -54,7 +57,7 @@ from fusion_magic.store.tables import (
     model_queue,
 )
 
-REVISION = "0003"  # of this program's schema: the newest file in migrations/versions
+REVISION = "0005"  # of this program's schema: the newest file in migrations/versions
 LOCK_PATIENCE_MS = 30_000
 _OPEN = (JobStatus.INIT, JobStatus.QUEUED, JobStatus.RUNNING)
 
@@ -101,7 +104,9 @@ class SqlStore:
         self._clock = clock
         self._engine = self._make_engine()
         self._tasks = SqlTasks(self._writing, self._read, clock)
+        self._drivers = SqlDrivers(self._writing, self._read, clock)
         self._outbox = SqlOutbox(self._writing, self._read, clock)
+        self._lineage = SqlLineage(self._writing, self._read, clock)
         self._stored = SqlStored(self._writing, self._read, clock, jobs=self._jobs)
 
     def create(self, new: NewJob) -> None:
@@ -126,6 +131,7 @@ class SqlStore:
                     "origin": new.origin,
                     "engine": new.engine,
                     "profile": new.profile,
+                    "driver": new.driver,
                 },
             )
 
@@ -146,6 +152,7 @@ class SqlStore:
             _insert(connection, fusion_model, job_id, models)
             if task is not None:
                 self.tasks.add(connection, job_id, task)
+                _detail(connection, job_id, {"driver": None})
 
     def start(self, job_id: UUID) -> None:
         """See ``Store.start``."""
@@ -240,9 +247,19 @@ class SqlStore:
         return self._tasks
 
     @property
+    def drivers(self) -> SqlDrivers:
+        """See ``Store.drivers``."""
+        return self._drivers
+
+    @property
     def outbox(self) -> SqlOutbox:
         """See ``Store.outbox``."""
         return self._outbox
+
+    @property
+    def lineage(self) -> SqlLineage:
+        """See ``Store.lineage``."""
+        return self._lineage
 
     @property
     def stored(self) -> SqlStored:
@@ -484,7 +501,7 @@ class SqlStore:
             .where(job.c.id == job_id, job.c.status.in_(statuses))
             .values(
                 status=after.value,
-                updated=sa.case((job.c.updated > now, job.c.updated), else_=now),
+                updated=not_before(now),
                 **values,
             )
         )

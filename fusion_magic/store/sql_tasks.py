@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 
 from fusion_magic.errors import LeaseLost
 from fusion_magic.store import JobStatus, NewTask, Place, Task, WorkerRow
-from fusion_magic.store.sql_part import SqlPart
+from fusion_magic.store.sql_part import SqlPart, not_before
 from fusion_magic.store.tables import job, job_detail, job_task
 from fusion_magic.store.tables import worker as workers
 
@@ -294,7 +294,10 @@ _CLAIMED_TASK = (
 _START = (
     sa.update(job)
     .where(job.c.id == sa.bindparam("id_of_job"), job.c.status == JobStatus.QUEUED.value)
-    .values(status=JobStatus.RUNNING.value, updated=sa.bindparam("now"))
+    .values(
+        status=JobStatus.RUNNING.value,
+        updated=not_before(sa.bindparam("now", type_=job.c.updated.type)),
+    )
 )
 _STARTED = (
     sa.update(job_detail)

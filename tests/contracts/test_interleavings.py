@@ -245,28 +245,25 @@ def serve(url: str, pipe: Any) -> None:
 
 def _do(store: SqlStore, step: Step) -> object:
     job_id, attempt = step.job_id, step.attempt
-    if step.kind == "create":
-        return store.create(NewJob(id=job_id, user_query="SELECT 1", owner=step.owner))
-    if step.kind == "queue":
-        task = NewTask(payload="{}", engine_url=step.owner, owner=step.owner)
-        model = ModelRow(model_id_of_om=None, fully_qualified_name=None, trino_model_name="a.b.c")
-        return store.queue(
+    task = NewTask(payload="{}", engine_url=step.owner, owner=step.owner)
+    model = ModelRow(model_id_of_om=None, fully_qualified_name=None, trino_model_name="a.b.c")
+    row = QueueRow(model_name_fqn=step.owner, from_fqn="a.b", command="LINEAGE")
+    edge = ColumnEdge(source_fqn="a.b", source_column="x", target_fqn="t", target_column="y")
+    outcome = Outcome(queue=[row] * step.rows, column_edges=[edge] * step.rows)
+    changes: dict[str, Any] = {
+        "create": lambda: store.create(
+            NewJob(id=job_id, user_query="SELECT 1", owner=step.owner, driver="d")
+        ),
+        "queue": lambda: store.queue(
             job_id,
             converted_query="SELECT 1",
             limit_=1,
             offset_=None,
             models=[model] * step.rows,
             task=task if step.is_background else None,
-        )
-    if step.kind == "finish":
-        row = QueueRow(model_name_fqn=step.owner, from_fqn="a.b", command="LINEAGE")
-        edge = ColumnEdge(source_fqn="a.b", source_column="x", target_fqn="t", target_column="y")
-        outcome = Outcome(queue=[row] * step.rows, column_edges=[edge] * step.rows)
-        return store.finish(job_id, outcome, attempt=attempt)
-    if step.kind == "claim":
-        task_ = store.tasks.claim(step.worker, engine_url=step.owner, lease_s=LEASE_S)
-        return task_ and task_.job_id
-    changes: dict[str, Any] = {
+        ),
+        "finish": lambda: store.finish(job_id, outcome, attempt=attempt),
+        "claim": lambda: _claim(store, step),
         "start": lambda: store.start(job_id),
         "record_query_id": lambda: store.record_query_id(job_id, f"q{step.rows}"),
         "fail": lambda: store.fail(job_id, error="no", attempt=attempt),
@@ -277,6 +274,11 @@ def _do(store: SqlStore, step: Step) -> object:
         "look": lambda: _look(store, job_id),
     }
     return changes[step.kind]()
+
+
+def _claim(store: SqlStore, step: Step) -> UUID | None:
+    task = store.tasks.claim(step.worker, engine_url=step.owner, lease_s=LEASE_S)
+    return task.job_id if task is not None else None
 
 
 def _look(store: SqlStore, job_id: UUID) -> tuple[Any, ...] | None:
@@ -294,8 +296,21 @@ def _look(store: SqlStore, job_id: UUID) -> tuple[Any, ...] | None:
 STEPS_OF_JOBS = st.builds(
     Step,
     kind=st.sampled_from(
-        ("queue", "start", "record_query_id", "finish", "finish", "fail", "cancel", "want_cancel")
-        + ("look", "claim", "claim", "renew", "release")
+        [
+            "queue",
+            "start",
+            "record_query_id",
+            "finish",
+            "finish",
+            "fail",
+            "cancel",
+            "want_cancel",
+            "look",
+            "claim",
+            "claim",
+            "renew",
+            "release",
+        ]
     ),
     job=st.integers(0, MOST_JOBS),
     is_background=st.booleans(),
@@ -347,8 +362,8 @@ class Interleavings(RuleBasedStateMachine):
             self._ready(here, 0),
             self._ready(Step(**{**vars(there), "job": here.job}) if is_same else there, 1),
         ]
-        for process, step in zip(self.processes, steps, strict=True):
-            process.begin(step)
+        for by, step in enumerate(steps):
+            self.processes[by].begin(step)
         answers = [process.end() for process in self.processes]
         pairs = list(zip(steps, answers, strict=True))
         for order in (pairs, pairs[::-1]):

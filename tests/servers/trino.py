@@ -28,6 +28,7 @@ PLUGINS = (
     "memory",
     "blackhole",
     "iceberg",
+    "hive",
     "geospatial",
     "postgresql",
     "spooling-filesystem",
