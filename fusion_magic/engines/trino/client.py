@@ -207,18 +207,13 @@ class TrinoClient:
         if not settings.is_compressed:
             # Trino compresses slower than most networks carry: 1.3 s of 1.8 for 38 MB, measured on loopback.
             self._http.headers["Accept-Encoding"] = "identity"
-<<<<<<< HEAD
-        authentication = _authentication(settings)
-        if authentication is not None:
-            authentication.set_http_session(self._http)
-        _read_environment_once(self._http, settings.base_url)
-        self._lock = threading.Lock()
-        self._session: dict[str, str] = {}
-        self._prepared: dict[str, str] = {}
-        self._role = settings.roles
-=======
         authenticate(self._http, settings, ask=self._ask)
->>>>>>> main
+        # Looked up at each request, the environment's proxies and authorities took a third of a request's time.
+        found = self._http.merge_environment_settings(
+            settings.base_url, {}, None, settings.verify, None
+        )
+        self._verify: bool | str = found["verify"]
+        self._http.proxies, self._http.trust_env = found["proxies"], False
 
     def submit(
         self, query: EngineQuery, *, properties: Mapping[str, str] | None = None
@@ -377,7 +372,7 @@ class TrinoClient:
         self._refuse_plain(url)
         try:
             # Given with each request: REQUESTS_CA_BUNDLE would win over what the session says.
-            return self._http.request(method, url, verify=self._settings.verify, **options)
+            return self._http.request(method, url, verify=self._verify, **options)
         except UnicodeError:
             # Without its cause, which holds the secret.
             raise InvalidSettings(
@@ -434,15 +429,6 @@ def _origin(url: str) -> str:
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return f"{parts.scheme}://{parts.hostname}:{port}"
-
-
-def _read_environment_once(http: requests.Session, url: str) -> None:
-    """
-    What the environment says of proxies and certificates is looked up now: at each request it took a third of its time.
-    """
-    found = http.merge_environment_settings(url, {}, None, http.verify, http.cert)
-    http.proxies, http.verify, http.cert = found["proxies"], found["verify"], found["cert"]
-    http.trust_env = False
 
 
 def failure(error: Mapping[str, Any], sql: str, query_id: str | None) -> Exception:
