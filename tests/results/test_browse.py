@@ -45,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
 
 def stored(folder: Path, table: pa.Table) -> StoredResult:
     writer = ResultStorage(str(folder)).writer("daily", "1")
-    for batch in table.to_batches():
+    for batch in table.to_batches(max_chunksize=10_000):
         writer.write(batch)
     return StoredResult(writer.close(table.schema, {}).path)
 
@@ -160,7 +160,7 @@ def test_what_is_larger_than_memory_is_sorted_on_disk(
 ) -> None:
     monkeypatch.setattr(browse, "MEMORY_LIMIT", "128MB")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    rows = 300_000
+    rows = 400_000
     texts = [f"{n * 7919 % rows:0600}" for n in range(rows)]
     browser = Browser(stored(tmp_path / "results", pa.table({"text": texts})))
 
