@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MEMORY_LIMIT = "512MB"  # of DuckDB for one result; what is more goes to disk
+THREADS = 2  # each needs memory of its own, and the kernel has other work
 CONTAINS = "contains"
 COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
 NULL_TESTS = {"is null": "IS NULL", "is not null": "IS NOT NULL"}
@@ -144,7 +145,11 @@ class Browser:
         # DuckDB makes this folder when it needs it, and takes it away when the connection ends.
         spill = Path(tempfile.gettempdir()) / f"fusion-{uuid4()}"
         connection = duckdb.connect(
-            config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(spill)}
+            config={
+                "memory_limit": MEMORY_LIMIT,
+                "threads": THREADS,
+                "temp_directory": str(spill),
+            }
         )
         connection.execute("SET TimeZone = 'UTC'")
         self._file = self._result.open_for(connection)
