@@ -132,19 +132,43 @@ class LivePage {
     this.pending = new Map();
     this.id = Math.random().toString(36).slice(2);
     this.requests = 0;
+    this.isAsleep = false;
     this.receive = this.receive.bind(this);
+    this.sleep = this.sleep.bind(this);
     model.on('msg:custom', this.receive);
+    model.on('comm_live_update', this.sleep);
     this.observer = new MutationObserver(changes => this.look(changes));
     this.observer.observe(document.body, { childList: true, subtree: true });
-    this.attach(document.querySelectorAll(`[${ATTRIBUTE}]`));
+    this.attachAll();
   }
 
   close() {
     this.observer.disconnect();
     this.model.off('msg:custom', this.receive);
+    this.model.off('comm_live_update', this.sleep);
+    this.leave();
+  }
+
+  leave() {
     this.pending.forEach(({ timer }) => clearTimeout(timer));
+    this.pending.clear();
     this.views.forEach(view => view.leave());
     this.views.clear();
+    this.states.clear();
+  }
+
+  /**
+   * The kernel is gone, or the connection to it: what was stored shows, until the kernel says something again.
+   * A question that is asked now waits for the connection.
+   */
+  sleep() {
+    this.leave();
+    this.attachAll();
+    this.isAsleep = true;
+  }
+
+  attachAll() {
+    this.attach(document.querySelectorAll(`[${ATTRIBUTE}]`));
   }
 
   look(/** @type {MutationRecord[]} */ changes) {
@@ -168,11 +192,20 @@ class LivePage {
       const state = this.states.get(key);
       state ? this.show(host, key, state) : keys.add(key);
     }
-    keys.size && this.model.send({ do: 'attach', keys: [...keys] });
+    keys.size && this.send({ do: 'attach', keys: [...keys] });
+  }
+
+  send(/** @type {any} */ message) {
+    try {
+      this.isAsleep || this.model.send(message);
+    } catch {
+      // The connection is closed: nobody will answer, which is said where something waits for it.
+    }
   }
 
   receive(/** @type {any} */ message) {
     if (message.is === 'state') {
+      this.isAsleep = false;
       this.states.set(message.key, message.state);
       const selector = `[${ATTRIBUTE}="${CSS.escape(message.key)}"]`;
       document.querySelectorAll(selector).forEach(host => this.show(host, message.key, message.state));
@@ -209,7 +242,7 @@ class LivePage {
   ask(message, done, late) {
     const request = `${this.id}-${++this.requests}`;
     this.pending.set(request, { done, timer: setTimeout(late, PATIENCE_MS) });
-    this.model.send({ ...message, request });
+    this.send({ ...message, request });
   }
 }
 
