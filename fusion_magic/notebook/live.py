@@ -220,7 +220,7 @@ def _open_page() -> LivePage | None:
     except ImportError:
         return None
     model = CardModel()
-    page = LivePage(model.send)
+    page = LivePage(model.tell)
     model.on_msg(lambda _model, content, _buffers: page.receive(content))
     return page
 
