@@ -12,6 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cache
 from typing import Self
 from uuid import UUID, uuid4
@@ -19,6 +20,7 @@ from uuid import UUID, uuid4
 from fusion_magic.delivery import Delivery, JobFacts
 from fusion_magic.errors import FusionError, PermanentDeliveryError, StoreError
 from fusion_magic.store import Message, Outbox, Store
+from fusion_magic.worker import signature
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +30,9 @@ IDLE_POLL_S = 1.0
 ATTEMPTS = 12
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 600.0
+SIGN_EVERY_S = 5.0
+SIGN_FOR_S = 60.0  # a receiver may take long to answer
+NOTHING = nullcontext()
 
 
 def delay_s(attempt: int, jitter: float) -> float:
@@ -52,13 +57,24 @@ def delay_s(attempt: int, jitter: float) -> float:
 class Scheduler:
     """
     One scheduler. Several may run at once: a row is delivered by one of them at a time.
+
+    Args:
+        beside: Entered while it runs: what else is looked after.
     """
 
-    def __init__(self, store: Store, deliveries: Sequence[Delivery]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        deliveries: Sequence[Delivery],
+        *,
+        beside: AbstractContextManager[object] = NOTHING,
+    ) -> None:
+        self._beside = beside
         self.id = f"scheduler-{uuid4().hex[:12]}"
         self._store = store
         self._deliveries = deliveries
         self._is_stopping = threading.Event()
+        self._signed_at = float("-inf")
 
     def stop(self) -> None:
         """
@@ -70,16 +86,23 @@ class Scheduler:
         """
         Deliver until stopped.
         """
+        with self._beside:
+            self._deliver_until_stopped()
+        for delivery in self._deliveries:
+            delivery.close()
+        with suppress(StoreError):
+            self._store.tasks.sign_off(self.id)
+
+    def _deliver_until_stopped(self) -> None:
         while not self._is_stopping.is_set():
             try:
+                self._sign()
                 delivered = self.deliver_due()
             except StoreError:
                 logger.warning("the job store is away", extra={"action": "deliver"})
                 delivered = 0
             if not delivered:
                 self._is_stopping.wait(IDLE_POLL_S)
-        for delivery in self._deliveries:
-            delivery.close()
 
     def deliver_due(self) -> int:
         """
@@ -98,8 +121,15 @@ class Scheduler:
                     break
                 if not lease.is_held():
                     break
+                self._sign()
                 self._deliver(message, facts)
         return len(messages)
+
+    def _sign(self) -> None:
+        if time.monotonic() - self._signed_at < SIGN_EVERY_S:
+            return
+        self._store.tasks.sign(signature(self.id, role="scheduler", for_s=SIGN_FOR_S))
+        self._signed_at = time.monotonic()
 
     def _deliver(self, message: Message, facts: Callable[[UUID], JobFacts]) -> None:
         outbox = self._store.outbox

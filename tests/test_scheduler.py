@@ -4,6 +4,7 @@ The scheduler: every row delivered, in order for its target, whatever breaks.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -63,6 +64,27 @@ def test_queued_lineage_is_delivered_and_kept_once(fusion: Fusion) -> None:
         scheduler.deliver_due()
 
     assert fusion.store.outbox.edges() == [("a.b.c.t0", 'fusion.notebooks."n.ipynb"')]
+
+
+def test_a_scheduler_signs_while_it_is_at_work(fusion: Fusion) -> None:
+    """
+    ``fusion doctor`` tells a scheduler that is there from one that is not.
+    """
+    scheduler = fusion.scheduler()
+    thread = Thread(target=scheduler.run)
+    thread.start()
+    try:
+        deadline = time.monotonic() + 60
+        while not fusion.store.tasks.workers():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        [row] = fusion.store.tasks.workers()
+        assert (row.id, row.role, row.pid) == (scheduler.id, "scheduler", os.getpid())
+    finally:
+        scheduler.stop()
+        thread.join()
+
+    assert fusion.store.tasks.workers() == []
 
 
 def test_a_row_that_fails_is_tried_again_and_then_kept_aside(fusion: Fusion) -> None:

@@ -132,7 +132,11 @@ def _profile(fusion: Fusion, rest: str) -> Table:
 
 
 def _doctor(fusion: Fusion, rest: str) -> Table:
-    return Table(("Part", "What it is", "State"), fusion.doctor())
+    checks = fusion.doctor()
+    notes = [f"{c.part}: {line}" for c in checks if c.problem for line in c.lines()]
+    return Table(
+        ("Part", "State", "What it is"), [(c.part, c.state, c.what) for c in checks], notes=notes
+    )
 
 
 COMMANDS: Mapping[str, Callable[[Any, str], Table | LineageGraph]] = {

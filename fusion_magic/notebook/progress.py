@@ -39,6 +39,8 @@ class ProgressLine:
         if self._is_notebook:
             self._show_widget(text, progress.fraction)
         else:
+            # A line that is wider than the terminal could not be taken away again.
+            text = text[: _terminal_width() - 1]
             print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)  # noqa: T201 - a terminal
         self._is_shown = True
 
@@ -50,6 +52,7 @@ class ProgressLine:
             self._widget.close()
         elif self._is_shown and not self._is_notebook:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201 - a terminal
+        self._is_shown = False
 
     def _show_widget(self, text: str, fraction: float | None) -> None:
         if self._widget is None:
@@ -65,6 +68,13 @@ class ProgressLine:
         bar, label = self._widget.children
         bar.value = fraction or 0
         label.value = text
+
+
+def _terminal_width() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except OSError:
+        return 80
 
 
 def describe(progress: Progress) -> str:

@@ -5,7 +5,7 @@ A value never becomes text of the statement as it is: each type has one form, an
 quotes are doubled, so that whatever it holds stays inside the literal.
 
 A placeholder is a colon with a name directly behind it. ``:name`` in a string, a comment, behind
-another colon (``x::date``) or behind a name or a bracket (``a[1:n]``) is none.
+another colon (``x::date``) or behind a name, a literal or a bracket (``a[1:n]``, ``JSON_OBJECT('k':v)``) is none.
 
 Source: Trino 476, documentation, "Language reference: Data types"; ``SqlBase.g4``, rule ``literal``.
 """
@@ -21,7 +21,7 @@ from uuid import UUID
 
 from fusion_magic.errors import InvalidParameter, Span
 from fusion_magic.sql.statement import Statement
-from fusion_magic.sql.tokens import NUMBER, QUOTED, SYMBOL, WORD
+from fusion_magic.sql.tokens import NUMBER, QUOTED, STRING, SYMBOL, WORD
 from fusion_magic.sql.translation import Edit
 
 MAX_DECIMAL_DIGITS = 38
@@ -65,12 +65,12 @@ def find_placeholders(statement: Statement) -> tuple[Placeholder, ...]:
 
 def _follows_operand(statement: Statement, index: int) -> bool:
     """
-    Whether the colon directly follows a name, a number or a bracket: then it is a slice's or a type's.
+    Whether the colon directly follows a name, a literal or a bracket: then it is a slice's, a type's or JSON_OBJECT's.
     """
     tokens = statement.tokens
     if index == 0 or tokens.ends[index - 1] != tokens.starts[index]:
         return False
-    return tokens.kinds[index - 1] in {WORD, QUOTED, NUMBER} or tokens.words[index - 1] in {
+    return tokens.kinds[index - 1] in {WORD, QUOTED, NUMBER, STRING} or tokens.words[index - 1] in {
         ":",
         "]",
         ")",
@@ -102,7 +102,7 @@ def parameter_edits(statement: Statement, values: Mapping[str, object]) -> tuple
 
 
 def _in_place(placeholder: Placeholder, value: object) -> str:
-    value = _plain(value)
+    value = plain_value(value)
     if (
         not placeholder.is_list
         or isinstance(value, str)
@@ -130,7 +130,7 @@ def format_literal(value: object) -> str:
     Raises:
         InvalidParameter: The type has no literal, or the value does not fit one (39 digits, a lone surrogate).
     """
-    value = _plain(value)
+    value = plain_value(value)
     if value is None:
         return "NULL"
     for types, form in _FORMS:
@@ -142,7 +142,7 @@ def format_literal(value: object) -> str:
     )
 
 
-def _plain(value: object) -> object:
+def plain_value(value: object) -> object:
     """
     The Python value behind a scalar or an array of numpy or pandas, which are not imported for it.
     """

@@ -18,7 +18,7 @@ WORD, QUOTED, NUMBER, STRING, SYMBOL = "word", "quoted", "number", "string", "sy
 
 _TOKEN = re.compile(
     r"""
-      (?P<blank>(?:[\s\ufeff]+|--[^\n]*|/\*(?:[^*]|\*(?!/))*\*/)+)
+      (?P<blank>(?:[\s\ufeff]+|--[^\r\n]*|/\*(?:[^*]|\*(?!/))*\*/)+)
     | (?P<string>(?:[uU]&|[xX])?'(?:[^']|'')*')
     | (?P<quoted>(?:[uU]&)?"(?:[^"]|"")+")
     | (?P<number>(?:0[xX][0-9a-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+)(?!\w)

@@ -48,6 +48,7 @@ class NewJob:
         owner: Who asks: the operating system's or the hub's user name.
         origin: Where it was written (``notebook quickstart.ipynb``), for people.
         engine: The engine's name, ``duckdb`` or ``trino``.
+        driver: Which ``DriverRow`` runs it, until a worker shall; None for nobody who signs.
     """
 
     id: UUID
@@ -56,6 +57,7 @@ class NewJob:
     origin: str = ""
     engine: str = ""
     profile: str = ""
+    driver: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +243,22 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """
+    Where the engine's answers to a claimed job go on.
+
+    Attributes:
+        query_id: The engine's id of the query; None where it is written down already, or not known.
+        next_uri: The address that is asked for next.
+    """
+
+    job_id: UUID
+    attempt: int
+    query_id: str | None
+    next_uri: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRow:
     """
     A worker or scheduler that said it is alive until then, aware UTC.
@@ -252,6 +270,40 @@ class WorkerRow:
     pid: int
     role: Literal["worker", "scheduler"]
     alive_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverRow:
+    """
+    A kernel or a script that runs jobs itself and said it is alive until then, aware UTC.
+
+    Attributes:
+        machine: Where its process id means this process; starts with the host's name.
+        began: What tells the process from a later one of the same id; empty where nothing does.
+    """
+
+    id: str
+    engine_url: str
+    machine: str
+    pid: int
+    began: str
+    alive_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrivenJob:
+    """
+    A job that has not ended and that no worker runs.
+
+    Attributes:
+        driver: Who does; None where it has signed off.
+    """
+
+    id: UUID
+    status: JobStatus
+    updated: datetime
+    query_id: str | None
+    driver: DriverRow | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,13 +358,19 @@ class Tasks(Protocol):
         ...
 
     def checkpoint(
-        self, job_id: UUID, *, attempt: int, query_id: str | None, next_uri: str
+        self, job_id: UUID, *, attempt: int, query_id: str | None, next_uri: str | None
     ) -> None:
         """
-        Note where the engine's answers go on, before they are asked for.
+        Note where the engine's answers go on, before they are asked for; None for a statement that was not begun.
 
         Raises:
             LeaseLost: Another attempt has taken the job.
+        """
+        ...
+
+    def checkpoint_all(self, worker: str, places: Sequence[Place]) -> frozenset[UUID]:
+        """
+        ``checkpoint`` for many jobs of *worker* at once; those that another attempt has taken.
         """
         ...
 
@@ -349,6 +407,30 @@ class Tasks(Protocol):
     def workers(self) -> Sequence[WorkerRow]:
         """
         The workers and schedulers that signed, those first whose word lasts longest.
+        """
+        ...
+
+
+class Drivers(Protocol):
+    """
+    Who runs jobs itself, without a worker: the cell's kernel, a script.
+    """
+
+    def sign(self, row: DriverRow) -> None:
+        """
+        Say that a driver is alive.
+        """
+        ...
+
+    def sign_off(self, driver: str) -> None:
+        """
+        Say that a driver drives no more; the jobs that it left open are anybody's to end.
+        """
+        ...
+
+    def driven(self) -> Sequence[DrivenJob]:
+        """
+        The jobs that drivers run or have left.
         """
         ...
 
@@ -519,6 +601,13 @@ class Store(Protocol):
         ...
 
     @property
+    def drivers(self) -> Drivers:
+        """
+        Who runs the others.
+        """
+        ...
+
+    @property
     def outbox(self) -> Outbox:
         """
         What is to be delivered.
@@ -663,6 +752,12 @@ class Store(Protocol):
     def co_used(self, fqn: str, *, limit: int = 10) -> Sequence[tuple[str, int]]:
         """
         The FQNs that finished jobs name together with *fqn*, with the number of those jobs, most first.
+        """
+        ...
+
+    def check(self) -> str:
+        """
+        Write something and take it away again; the version of the schema.
         """
         ...
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -38,9 +38,12 @@ from fusion_magic.store import (
     NewTask,
     Outcome,
     QueueRow,
+    WorkerRow,
 )
+from fusion_magic.store.sql_drivers import SqlDrivers
 from fusion_magic.store.sql_lineage import SqlLineage
 from fusion_magic.store.sql_outbox import SqlOutbox
+from fusion_magic.store.sql_part import not_before
 from fusion_magic.store.sql_stored import SqlStored
 from fusion_magic.store.sql_tasks import SqlTasks
 from fusion_magic.store.tables import (
@@ -54,7 +57,7 @@ from fusion_magic.store.tables import (
     model_queue,
 )
 
-REVISION = "0004"  # of this program's schema: the newest file in migrations/versions
+REVISION = "0005"  # of this program's schema: the newest file in migrations/versions
 LOCK_PATIENCE_MS = 30_000
 _OPEN = (JobStatus.INIT, JobStatus.QUEUED, JobStatus.RUNNING)
 
@@ -101,6 +104,7 @@ class SqlStore:
         self._clock = clock
         self._engine = self._make_engine()
         self._tasks = SqlTasks(self._writing, self._read, clock)
+        self._drivers = SqlDrivers(self._writing, self._read, clock)
         self._outbox = SqlOutbox(self._writing, self._read, clock)
         self._lineage = SqlLineage(self._writing, self._read, clock)
         self._stored = SqlStored(self._writing, self._read, clock, jobs=self._jobs)
@@ -127,6 +131,7 @@ class SqlStore:
                     "origin": new.origin,
                     "engine": new.engine,
                     "profile": new.profile,
+                    "driver": new.driver,
                 },
             )
 
@@ -147,6 +152,7 @@ class SqlStore:
             _insert(connection, fusion_model, job_id, models)
             if task is not None:
                 self.tasks.add(connection, job_id, task)
+                _detail(connection, job_id, {"driver": None})
 
     def start(self, job_id: UUID) -> None:
         """See ``Store.start``."""
@@ -168,7 +174,8 @@ class SqlStore:
         """See ``Store.finish``."""
         values = {"result_name": outcome.result_name, "result_path": outcome.result_path}
         with self._writing() as connection:
-            self._end_task(connection, job_id, attempt)
+            if attempt is not None:
+                self.tasks.end(connection, job_id, attempt)
             now = self._move(connection, job_id, (JobStatus.RUNNING,), JobStatus.FINISHED, values)
             _detail(
                 connection,
@@ -238,6 +245,11 @@ class SqlStore:
     def tasks(self) -> SqlTasks:
         """See ``Store.tasks``."""
         return self._tasks
+
+    @property
+    def drivers(self) -> SqlDrivers:
+        """See ``Store.drivers``."""
+        return self._drivers
 
     @property
     def outbox(self) -> SqlOutbox:
@@ -353,6 +365,20 @@ class SqlStore:
         )
         return [(row[0], int(row[1])) for row in self._read(query)]
 
+    def check(self) -> str:
+        """See ``Store.check``."""
+        mark = WorkerRow(
+            id=f"check-{uuid4()}",
+            engine_url="",
+            host="",
+            pid=0,
+            role="worker",
+            alive_until=datetime(2000, 1, 1, tzinfo=UTC),  # so that nobody takes it for alive,
+        )
+        self._tasks.sign(mark)
+        self._tasks.sign_off(mark.id)
+        return REVISION
+
     def migrate(self) -> None:
         """See ``Store.migrate``."""
         with self._translated():
@@ -438,12 +464,12 @@ class SqlStore:
         with self._translated(), self._engine.begin() as connection:
             yield connection
 
-    def _read(self, query: Any) -> Sequence[Any]:
+    def _read(self, query: Any, values: Mapping[str, object] | None = None) -> Sequence[Any]:
         with (
             self._translated(),
             self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
         ):
-            return connection.execute(query).all()
+            return connection.execute(query, values).all()
 
     def _jobs(self, query: Any) -> Sequence[Job]:
         rows = self._read(
@@ -456,6 +482,8 @@ class SqlStore:
     def _end_task(self, connection: Connection, job_id: UUID, attempt: int | None) -> None:
         if attempt is not None:
             self.tasks.end(connection, job_id, attempt)
+        else:
+            self.tasks.take_back(connection, job_id)
 
     def _move(
         self,
@@ -475,7 +503,7 @@ class SqlStore:
             .where(job.c.id == job_id, job.c.status.in_(statuses))
             .values(
                 status=after.value,
-                updated=sa.case((job.c.updated > now, job.c.updated), else_=now),
+                updated=not_before(now),
                 **values,
             )
         )

@@ -60,8 +60,8 @@ def test_nothing_is_lost_or_doubled_when_schedulers_are_killed(
         return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
 
     running = [start(), start()]
-    for place in (0, 1):
-        request.addfinalizer(lambda place=place: running[place].kill())
+    request.addfinalizer(lambda: running[0].kill())
+    request.addfinalizer(lambda: running[1].kill())
     for number in range(KILLS):
         for origin in range(5):
             fusion.run(f"SELECT id FROM a.b.c.t{number % 5}", origin=f"n{origin}.ipynb")
