@@ -357,6 +357,8 @@ class SqlStore:
         query = (
             sa.select(other.c.fully_qualified_name, count)
             .join(other, other.c.job_id == fusion_model.c.job_id)
+            .join(job, job.c.id == fusion_model.c.job_id)
+            .where(job.c.status == JobStatus.FINISHED.value)
             .where(fusion_model.c.fully_qualified_name == fqn, other.c.fully_qualified_name != fqn)
             .group_by(other.c.fully_qualified_name)
             .order_by(count.desc(), other.c.fully_qualified_name)
