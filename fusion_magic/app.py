@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -29,13 +30,14 @@ from fusion_magic.errors import (
 if TYPE_CHECKING:
     from fusion_magic.doctor import Check
     from fusion_magic.engines import Engine, Plan, Progress
+    from fusion_magic.graph import LineageGraph
     from fusion_magic.handle import JobHandle
     from fusion_magic.jobs.names import Names
     from fusion_magic.jobs.prepare import Into, Parameters, Translation
     from fusion_magic.jobs.recover import Driver
     from fusion_magic.jobs.run import Outside
     from fusion_magic.jobs.submit import Request
-    from fusion_magic.metadata import Entity, Metadata
+    from fusion_magic.metadata import Column, Entity, Metadata
     from fusion_magic.results import Result
     from fusion_magic.results.storage import ResultStorage, StoredResult
     from fusion_magic.scheduler import Scheduler
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 
 CATALOG_FILE = "catalog.yaml"
 LOOK_EVERY_S = 1.0  # most often, for jobs that were left
+DELIVER_AFTER_S = 5.0  # after a cell, where a receiver waits for its lineage
 _Done = TypeVar("_Done")
 
 
@@ -72,6 +75,7 @@ class Fusion:
         self._prefix: tuple[str, ...] = ()
         self._looked_at = float("-inf")
         self._said: set[str] = set()
+        self._timer: threading.Timer | None = None
         self._lock = threading.RLock()
 
     @cached_property
@@ -193,6 +197,8 @@ class Fusion:
         if translation.prefix is not None:
             self._prefix = translation.prefix
         result.warnings = self._unsaid(result.warnings)
+        if lineage and self.settings.delivery_url:
+            self._deliver_soon()
         return result
 
     def submit(
@@ -359,7 +365,12 @@ class Fusion:
             from fusion_magic.delivery.openlineage import OpenLineageDelivery
 
             deliveries.append(
-                OpenLineageDelivery(self.settings.delivery_url, token=self.settings.delivery_token)
+                OpenLineageDelivery(
+                    self.settings.delivery_url,
+                    token=self.settings.delivery_token,
+                    engine_url=self.engine_key,
+                    columns_of=self._columns_of,
+                )
             )
         return Scheduler(self.store, deliveries, beside=patrol(self.recover))
 
@@ -513,25 +524,59 @@ class Fusion:
 
         return with_columns([find_entity(self.metadata, fqn)], self.engine)[0]
 
-    def lineage(self, fqn: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def lineage(
+        self,
+        fqn: str,
+        *,
+        depth: int = 3,
+        up: bool = True,
+        down: bool = True,
+        columns: bool = False,
+        column: str | None = None,
+    ) -> LineageGraph:
         """
-        The FQNs that *fqn* was made from, and those that were made from it, by finished jobs.
+        What *fqn* was made from, and what was made from it, by finished jobs, delivered or still queued.
+
+        Args:
+            depth: Hops to look around, at least 1.
+
+            up, down: Whether to look at sources, and at targets.
+
+            columns: Whether to give the column edges too.
+
+            column: Only what this column comes from and goes into.
+
+        Returns:
+            The graph: it unpacks into the FQNs one hop upstream and downstream, and shows as SVG.
+
+        Raises:
+            UnknownFqn: Nothing has that name.
+            InvalidArgument: The depth is no number of hops, or the column has no lineage.
         """
+        from fusion_magic.graph import Walk, build_lineage, trace
         from fusion_magic.sql.fqn import parse_fqn
 
-        text = self._known_fqn(str(parse_fqn(fqn)))
-        edges = self.store.edges_of(text)
-        upstream = dict.fromkeys(source for _, source, target in edges if target == text)
-        downstream = dict.fromkeys(target for _, source, target in edges if source == text)
-        return tuple(upstream), tuple(downstream)
+        walk = Walk(depth, up, down)
+        known = self.store.lineage
+        graph = build_lineage(
+            self._known_fqn(str(parse_fqn(fqn))),
+            walk,
+            lambda names, is_up: known.edges(names, is_upstream=is_up),
+        )
+        if columns or column is not None:
+            graph = replace(graph, columns=tuple(known.columns(graph.edges)))
+        return trace(graph, column) if column is not None else graph
 
     def recommend(self, fqn: str, *, limit: int = 10) -> list[tuple[str, int]]:
         """
-        The FQNs that jobs name together with *fqn*, each with the number of those jobs, most first.
-        """
-        from fusion_magic.jobs.names import find_entity
+        The FQNs that finished jobs name together with *fqn*, each with the number of those jobs, most first.
 
-        return list(self.store.co_used(find_entity(self.metadata, fqn).fqn, limit=limit))
+        Raises:
+            UnknownFqn: Nothing has that name.
+        """
+        from fusion_magic.sql.fqn import parse_fqn
+
+        return list(self.store.co_used(self._known_fqn(str(parse_fqn(fqn))), limit=limit))
 
     def catalogs(self) -> tuple[Mapping[str, int], frozenset[str]]:
         """
@@ -552,6 +597,8 @@ class Fusion:
         """
         Let go of the engine and the store; running statements are cancelled.
         """
+        if self._timer is not None:
+            self._timer.cancel()
         engine, driver, store = (
             self.__dict__.pop(part, None) for part in ("engine", "_driver", "store")
         )
@@ -596,6 +643,20 @@ class Fusion:
         Whether a worker and a scheduler are started by themselves when a job needs them.
         """
         return self.settings.worker_start == "auto" and self.settings.store_url.startswith("sqlite")
+
+    def _deliver_soon(self) -> None:
+        """
+        Start a scheduler some seconds later, beside an embedded store: the cell does not wait for it.
+        """
+        if self.starts_workers and (self._timer is None or not self._timer.is_alive()):
+            self._timer = threading.Timer(DELIVER_AFTER_S, self._start_scheduler)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _start_scheduler(self) -> None:
+        # Nobody looks at this thread; the next cell tries again.
+        with suppress(FusionError, OSError):
+            self.ensure_worker()
 
     def _request(self, sql: str, *, name: str | None, into: Into | None, **wishes: Any) -> Request:
         from fusion_magic.jobs.submit import Request
@@ -642,6 +703,10 @@ class Fusion:
             find_result=self._find_result,
         )
 
+    def _columns_of(self, fqn: str) -> tuple[Column, ...]:
+        entity = self.metadata.find_by_fqn([fqn]).get(fqn)
+        return entity.columns if entity is not None else ()
+
     def _find_made(self, fqn: str) -> tuple[str, ...] | None:
         from fusion_magic.metadata.trino_names import parse_trino_name
 
@@ -659,7 +724,8 @@ class Fusion:
         try:
             return find_entity(self.metadata, fqn).fqn
         except UnknownFqn:
-            if self.store.edges_of(fqn):
+            known = self.store.lineage
+            if any(known.edges([fqn], is_upstream=is_up) for is_up in (True, False)):
                 return fqn
             raise
 

@@ -11,13 +11,15 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from uuid import uuid4
+from functools import cache
+from typing import Self
+from uuid import UUID, uuid4
 
-from fusion_magic.delivery import Delivery
+from fusion_magic.delivery import Delivery, JobFacts
 from fusion_magic.errors import FusionError, PermanentDeliveryError, StoreError
-from fusion_magic.store import Job, Message, Store
+from fusion_magic.store import Message, Outbox, Store
 from fusion_magic.worker import signature
 
 logger = logging.getLogger(__name__)
@@ -106,12 +108,21 @@ class Scheduler:
         """
         Deliver what is due now; the number of rows that were tried.
         """
-        messages = self._store.outbox.claim(self.id, lease_s=LEASE_S, limit=BATCH)
-        for message in messages:
-            if self._is_stopping.is_set():
-                break
-            self._sign()
-            self._deliver(message)
+        outbox = self._store.outbox
+        lease = _Lease(self.id, outbox)
+        messages = outbox.claim(self.id, lease_s=LEASE_S, limit=BATCH)
+        facts = cache(self._facts_of)
+        if not messages:
+            return 0
+        with lease:
+            for number, message in enumerate(messages):
+                if self._is_stopping.is_set():
+                    self._give_back(messages[number:])
+                    break
+                if not lease.is_held():
+                    break
+                self._sign()
+                self._deliver(message, facts)
         return len(messages)
 
     def _sign(self) -> None:
@@ -120,12 +131,12 @@ class Scheduler:
         self._store.tasks.sign(signature(self.id, role="scheduler", for_s=SIGN_FOR_S))
         self._signed_at = time.monotonic()
 
-    def _deliver(self, message: Message) -> None:
+    def _deliver(self, message: Message, facts: Callable[[UUID], JobFacts]) -> None:
         outbox = self._store.outbox
         try:
-            job = self._job_of(message)
+            told = facts(message.job_id)
             for delivery in self._deliveries:
-                delivery.deliver(message, job)
+                delivery.deliver(message, told)
         except StoreError:
             raise
         except PermanentDeliveryError as error:
@@ -139,11 +150,18 @@ class Scheduler:
         else:
             outbox.delivered(message)
 
-    def _job_of(self, message: Message) -> Job:
-        job = self._store.find(message.job_id)
+    def _facts_of(self, job_id: UUID) -> JobFacts:
+        store = self._store
+        job = store.find(job_id)
         if job is None:
             raise PermanentDeliveryError("Its job is gone.")
-        return job
+        return JobFacts(
+            job, store.models(job_id), store.lineage.of_job(job_id), store.column_edges(job_id)
+        )
+
+    def _give_back(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            self._store.outbox.retry(message, error="", delay_s=0)
 
     def _put_off(self, message: Message, error: str) -> None:
         if message.attempt >= ATTEMPTS:
@@ -151,3 +169,41 @@ class Scheduler:
             return
         wait_s = delay_s(message.attempt, random.random())  # noqa: S311 - a pause
         self._store.outbox.retry(message, error=error, delay_s=wait_s)
+
+
+class _Lease:
+    """
+    Keeps what was claimed while it is delivered, however long a receiver takes.
+    """
+
+    def __init__(self, scheduler: str, outbox: Outbox) -> None:
+        self._scheduler = scheduler
+        self._outbox = outbox
+        self._ended = threading.Event()
+        # Asked before the claim, so that it never seems to last longer than it does.
+        self._until = time.time() + LEASE_S
+        self._thread = threading.Thread(target=self._renew, name="fusion-lease", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def is_held(self) -> bool:
+        """
+        Whether nobody else can have taken what was claimed: a machine may have slept, or the store been away.
+        """
+        return time.time() < self._until
+
+    def _renew(self) -> None:
+        while not self._ended.wait(LEASE_S / 4):
+            until = time.time() + LEASE_S
+            try:
+                self._outbox.renew(self._scheduler, lease_s=LEASE_S)
+            except StoreError:
+                logger.warning("the job store is away", extra={"action": "renew"})
+            else:
+                self._until = until

@@ -45,7 +45,6 @@ IDLE_POLL_S = 0.1  # between two looks at an empty queue, and after a while
 LONG_IDLE_POLL_S = 0.5
 TURN_S = 0.05  # between two rounds of many turns
 LOOK_EACH_S = 1.2  # between two looks at a query when there are more jobs than threads
-AFTER_OUTAGE_S = 3 * BEAT_S
 STOP_PATIENCE_S = 20.0  # for jobs that could not be handed over
 SIGN_FOR_S = 10.0
 TRINO_CONCURRENCY = 32
@@ -181,10 +180,10 @@ class Worker:
 
     def _note_outage(self, action: str) -> None:
         """
-        Take no jobs for a while: those whose leases ran out meanwhile are their workers', who renew them first.
+        Take no jobs for the time of a lease: those that ran out meanwhile are their workers', who renew them first.
         """
         logger.warning("the job store is away", extra={"action": action})
-        self._claims_at = time.monotonic() + AFTER_OUTAGE_S
+        self._claims_at = time.monotonic() + self._lease_s
 
     def _begin(self, task: Task) -> None:
         turn = Turn(BackgroundRun(task, self._outside, self._attempts))

@@ -36,6 +36,7 @@ from fusion_magic.sql.translation import quote
 if TYPE_CHECKING:
     import pyarrow as pa
 
+RESULTS_SCHEMA = ("fusion", "results")
 BATCH_ROWS = 100_000
 LOCK_PATIENCE_S = 5.0  # with another process that has the file
 LOCK_POLL_S = 0.05
@@ -77,7 +78,6 @@ class DuckDBEngine:
     """
 
     name = "duckdb"
-    reads_files = True
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -102,6 +102,14 @@ class DuckDBEngine:
     def default_schema(self) -> tuple[str, ...]:
         """See ``Engine.default_schema``."""
         return ("memory" if self._is_in_memory else Path(self._path).stem, "main")
+
+    def result_parts(self, name: str) -> tuple[str, ...]:
+        """See ``Engine.result_parts``."""
+        return (*RESULTS_SCHEMA, name)
+
+    def session(self) -> Mapping[str, str]:
+        """See ``Engine.session``: there are no such statements here."""
+        return {}
 
     def has_table(self, trino_parts: tuple[str, ...]) -> bool:
         """See ``Engine.has_table``."""

@@ -49,6 +49,7 @@ FIRST_DELAY_S = (
     0.5  # before an engine that has no room, or is away, is asked again; doubled each time
 )
 LONGEST_DELAY_S = 20.0
+_FOR_THIS_PROCESS = frozenset({"USE", "SET", "RESET", "PREPARE", "DEALLOCATE"})
 BEGUN = "begun"  # the place of a statement on an engine that has no places
 READ = "read"  # the place of a query of which rows have come: they are lost with their reader
 
@@ -69,7 +70,7 @@ def new_task(
     """
     _require_shared(translation, engine)
     return NewTask(
-        payload=to_payload(request, translation),
+        payload=to_payload(request, translation, session=engine.session()),
         engine_url=engine_url,
         owner=request.owner,
         priority=priority,
@@ -80,8 +81,9 @@ def _require_shared(translation: Translation, engine: Engine) -> None:
     """
     A worker is another process: it knows neither this one's USE nor tables in its memory.
     """
-    if translation.prefix is not None:
-        raise UnsupportedSql("USE is for this notebook; it cannot run in the background.")
+    word = translation.kind.partition(" ")[0]
+    if word in _FOR_THIS_PROCESS:
+        raise UnsupportedSql(f"{word} is for this notebook; it cannot run in the background.")
     for reference, resolved in zip(translation.references, translation.resolved, strict=True):
         has_source = resolved.entity is not None and resolved.entity.source is not None
         if not (has_source or engine.is_shared(resolved.trino_parts)):
@@ -180,8 +182,8 @@ class BackgroundRun:
         """
         That place is written down, or was refused since another worker has the job.
         """
-        self._place, self._is_lost = place.next_uri, is_lost
-        self._query_id = place.query_id or self._query_id
+        self._is_lost = is_lost
+        self._note(place.query_id, place.next_uri)
 
     def cancel(self) -> None:
         """
@@ -351,8 +353,13 @@ class BackgroundRun:
         self.outside.store.tasks.checkpoint(
             self.task.job_id, attempt=self.task.attempt, query_id=query_id, next_uri=place
         )
+        self._note(query_id, place)
+
+    def _note(self, query_id: str | None, place: str | None) -> None:
         self._place = place
         self._query_id = query_id or self._query_id
+        if self._run is not None:
+            self._run.known_query_id = self._query_id
 
 
 def _delays() -> Iterator[float]:

@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from fusion_magic.engines import Engine, EngineQuery
-from fusion_magic.errors import FusionError, InvalidSql
+from fusion_magic.errors import FusionError, InvalidSql, UnsupportedSql
 from fusion_magic.jobs.names import Names, Resolved, trino_schema
 from fusion_magic.metadata import Column, Entity
 from fusion_magic.sql.fqn import format_fqn
@@ -35,6 +35,7 @@ from fusion_magic.store import ModelRow
 if TYPE_CHECKING:
     from fusion_magic.sql.lineage import Lineage
 
+TRANSACTIONS = frozenset({"START TRANSACTION", "COMMIT", "ROLLBACK"})
 Parameters = Mapping[str, object] | Callable[[str], object]
 
 
@@ -80,6 +81,7 @@ class Translation:
         edits: What was replaced, in places of the user's text.
         prefix: For a USE statement, what it sets; else None.
         writing: The kind of the statement that writes the query's rows to a table given beside it; else empty.
+        session: What the engine's session was where a background job was submitted; None for the engine's own.
     """
 
     statement: Statement
@@ -92,6 +94,7 @@ class Translation:
     edits: tuple[Edit, ...]
     prefix: tuple[str, ...] | None = None
     writing: str = ""
+    session: Mapping[str, str] | None = None
 
     @property
     def kind(self) -> str:
@@ -144,6 +147,7 @@ class Translation:
             ),
             tags=tags,
             is_query=self.is_query,
+            session=self.session,
         )
 
     def located(self, error: FusionError) -> FusionError:
@@ -253,6 +257,12 @@ def _prepare(
     into: Into | None,
 ) -> Translation:
     statement = analysis.statement
+    if statement.kind in TRANSACTIONS:
+        raise UnsupportedSql(
+            f"{statement.kind} is not for cells: each is a job that is final when it ends, and a transaction "
+            "could undo it afterwards.",
+            hint="Every statement is a transaction of its own; MERGE or CREATE TABLE … AS do several changes in one.",
+        )
     references = with_target(analysis.references, into)
     resolved = names.resolve(references)
     values = _parameter_values(analysis, params)

@@ -1,22 +1,41 @@
 """
-``%fusion COMMAND``: questions about jobs, names and parts, each answered with a table.
+``%fusion COMMAND``: questions about jobs, names and parts, each answered with a table, and lineage with a drawing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fusion_magic.config import without_secret
 from fusion_magic.errors import InvalidArgument
+from fusion_magic.notebook.arguments import (
+    parse_clean_arguments,
+    parse_jobs_arguments,
+    parse_lineage_arguments,
+)
 from fusion_magic.notebook.display import Table, count
 
 if TYPE_CHECKING:
     from fusion_magic.app import Fusion
+    from fusion_magic.graph import LineageGraph
+    from fusion_magic.store import Job
 
 
 def _jobs(fusion: Fusion, rest: str) -> Table:
-    jobs = fusion.jobs(status=rest or None)
+    if rest.partition(" ")[0] == "clean":
+        wanted = parse_clean_arguments(rest.removeprefix("clean"))
+        cleaned = fusion.clean(wanted.older, is_dry_run=wanted.is_dry_run)
+        what = "would be removed" if wanted.is_dry_run else "removed"
+        return _jobs_table(cleaned, f"{count(len(cleaned), 'job')} {what}")
+    listed = parse_jobs_arguments(rest)
+    jobs = fusion.jobs(
+        status=listed.statuses, owner=listed.owner, text=listed.text, limit=listed.limit
+    )
+    return _jobs_table(jobs, count(len(jobs), "job"))
+
+
+def _jobs_table(jobs: Sequence[Job], caption: str) -> Table:
     rows = [
         (
             str(job.id)[:8],
@@ -27,9 +46,7 @@ def _jobs(fusion: Fusion, rest: str) -> Table:
         )
         for job in jobs
     ]
-    return Table(
-        ("Job", "Status", "Created (UTC)", "Rows", "Query"), rows, caption=count(len(rows), "job")
-    )
+    return Table(("Job", "Status", "Created (UTC)", "Rows", "Query"), rows, caption=caption)
 
 
 def _job(fusion: Fusion, rest: str) -> Table:
@@ -95,10 +112,9 @@ def _describe(fusion: Fusion, rest: str) -> Table:
     return Table(("Column", "Type", "Description", "Tags"), rows, notes=notes)
 
 
-def _lineage(fusion: Fusion, rest: str) -> Table:
-    upstream, downstream = fusion.lineage(_required(rest, "a table's name"))
-    rows = [*(("made from", fqn) for fqn in upstream), *(("goes into", fqn) for fqn in downstream)]
-    return Table(("", "Name"), rows, caption=count(len(rows), "edge"))
+def _lineage(fusion: Fusion, rest: str) -> LineageGraph:
+    wanted = parse_lineage_arguments(rest)
+    return fusion.lineage(wanted.fqn, **wanted.options)  # type: ignore[arg-type]
 
 
 def _recommend(fusion: Fusion, rest: str) -> Table:
@@ -138,7 +154,7 @@ def _doctor(fusion: Fusion, rest: str) -> Table:
     )
 
 
-COMMANDS: Mapping[str, Callable[[Any, str], Table]] = {
+COMMANDS: Mapping[str, Callable[[Any, str], Table | LineageGraph]] = {
     "jobs": _jobs,
     "job": _job,
     "cancel": _cancel,

@@ -170,7 +170,12 @@ class FusionMagics(Magics):
         if wanted.out is not None:
             self.shell.user_ns[wanted.out] = result
             return None
-        return _shown(result, result_table(result, preview_rows=self.preview_rows))
+        table = result_table(result, preview_rows=self.preview_rows)
+        if not (wanted.columns or wanted.where):
+            from fusion_magic.notebook.card import show_rows
+
+            table = show_rows(self.shell, result, table)
+        return _shown(result, table)
 
     def _options(self, arguments: Arguments) -> dict[str, Any]:
         """
@@ -248,11 +253,15 @@ class FusionMagics(Magics):
             return self._result(self.connection(), rest)
         if command == "job" and rest.strip():
             from fusion_magic.notebook.card import show_card
+            from fusion_magic.notebook.live import is_watched
 
             handle = self.connection().handle(rest.strip())
-            if handle.job.is_background and not handle.job.status.is_final:
+            job = handle.job
+            if job.is_background and not job.status.is_final:
                 show_card(self.shell, handle)
                 return None
+            if job.is_background and job.result_path is not None and is_watched(self.shell):
+                show_card(self.shell, handle)
         handler = commands.COMMANDS.get(command)
         if handler is None and word.upper() in _SQL_STARTS:
             return self._cell("", line)

@@ -107,12 +107,28 @@ def describe(progress: Progress) -> str:
     """
     One line for a person, each number with its unit.
     """
-    parts = [progress.state.lower()]
+    parts = [progress.state.lower().replace("_", " ")]
     if progress.fraction is not None:
         parts.append(f"{progress.fraction:.0%}")
     if progress.splits_total:
         parts.append(f"{progress.splits_done:,} of {progress.splits_total:,} splits")
     if progress.rows:
         parts.append(f"{progress.rows:,} rows read")
+    if progress.size_bytes:
+        parts.append(f"{_size(progress.size_bytes)} read")
     parts.append(f"{progress.elapsed_s:.0f} s")
     return ", ".join(parts)
+
+
+def _size(number: float) -> str:
+    """
+    >>> _size(999), _size(1_234_567)
+    ('999 bytes', '1.2 MB')
+    """
+    if number < 1000:
+        return f"{number:.0f} bytes"
+    for unit in ("kB", "MB", "GB"):
+        number /= 1000
+        if number < 1000:
+            return f"{number:.1f} {unit}"
+    return f"{number / 1000:,.1f} TB"

@@ -32,7 +32,7 @@ from sqlglot.errors import SqlglotError
 
 from fusion_magic.errors import InvalidSql, Span, UnsupportedSql
 from fusion_magic.sql.kinds import DATE, DECIMAL, DOUBLE, TEXT, WHOLE, Kind, Kinds
-from fusion_magic.sql.tokens import QUOTED, STRING, WORD, tokenize
+from fusion_magic.sql.tokens import QUOTED, STRING, WORD, decode_unicode, tokenize
 
 # What every connection is given before the first query.
 PREPARATION = (
@@ -249,6 +249,10 @@ _WHOLE = (
 )
 _DIVISIONS: Mapping[Kind | None, str] = {WHOLE: "fusion_whole_div", DOUBLE: "fusion_float_div"}
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between, exp.In)
+_COMPARED: Mapping[type[exp.Expr], tuple[str, ...]] = {
+    exp.Between: ("low", "high"),
+    exp.In: ("expressions",),
+}
 _TYPED = (exp.Div, exp.Avg, exp.Add, exp.Sub, exp.DateAdd, exp.DateTrunc, exp.TimestampTrunc)
 _NAMED = (exp.Column, exp.Alias, exp.Star, exp.Dot)
 
@@ -408,10 +412,7 @@ def _compared(node: exp.Expr) -> Iterator[exp.Expr]:
     """
     What *node* compares its operand with.
     """
-    names = {exp.Between: ("low", "high"), exp.In: ("expressions",)}.get(
-        type(node), ("expression",)
-    )
-    for name in names:
+    for name in _COMPARED.get(type(node), ("expression",)):
         value = node.args.get(name)
         yield from value if isinstance(value, list) else filter(None, (value,))
 
@@ -523,6 +524,7 @@ class _Rewriting:
             ),
             exp.Struct: _row,
             exp.Tuple: _row,
+            exp.UnicodeString: _unicode_text,
         }
 
     def apply(self, tree: exp.Expr) -> exp.Expr:
@@ -606,6 +608,21 @@ def _with_aggregate(whole: exp.Expr, average: exp.Avg, kind: type[exp.Expr]) -> 
         inner = inner.this
     inner.replace(aggregate)
     return copy
+
+
+def _unicode_text(node: exp.UnicodeString) -> exp.Expr:
+    """
+    U&'a\\0000b', whose NUL would end the text of DuckDB's statement.
+    """
+    text = decode_unicode(str(node.this))
+    if "\0" not in text or node.args.get("escape"):
+        return node
+    first, *others = (exp.Literal.string(part) for part in text.split("\0"))
+    joined: exp.Expr = first
+    for other in others:
+        nul = _call("chr", exp.Literal.number(0))
+        joined = exp.DPipe(this=exp.DPipe(this=joined, expression=nul), expression=other)
+    return exp.paren(joined, copy=False)
 
 
 def _scaled(number: exp.Expr, scale: int) -> exp.Expr:

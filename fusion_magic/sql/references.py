@@ -263,6 +263,13 @@ def find_long_names(statement: Statement) -> tuple[Span, ...]:
     return tuple(found)
 
 
+def find_query_behind_with(statement: Statement, index: int) -> int:
+    """
+    The token at which the query starts behind the inline functions or session properties of WITH at *index*.
+    """
+    return _Scan(statement).behind_functions(index + 1)
+
+
 class _Scan:
     def __init__(self, statement: Statement) -> None:
         self.statement = statement
@@ -668,10 +675,10 @@ class _Scan:
         if self.word(index + 1) not in {"FUNCTION", "SESSION"}:
             frame.clause = "with"
             return index + 1
-        frame.begin = self._behind_functions(index + 1)
+        frame.begin = self.behind_functions(index + 1)
         return frame.begin
 
-    def _behind_functions(self, index: int) -> int:
+    def behind_functions(self, index: int) -> int:
         """
         Behind inline functions and session properties, which can name no table: where the query starts.
         """

@@ -95,6 +95,40 @@ class ColumnEdge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GraphEdge:
+    """
+    An edge of the lineage graph, with the newest job that made it.
+    """
+
+    source_fqn: str
+    target_fqn: str
+    job_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphColumn(ColumnEdge):
+    """
+    A column edge of the lineage graph, with the newest job that made it.
+    """
+
+    job_id: UUID
+
+    @property
+    def source(self) -> tuple[str, str]:
+        """
+        Table and column.
+        """
+        return self.source_fqn, self.source_column
+
+    @property
+    def target(self) -> tuple[str, str]:
+        """
+        Table and column.
+        """
+        return self.target_fqn, self.target_column
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """
     A snapshot of one job: its ``job`` row and what our own tables know of it. Times are aware UTC.
@@ -409,6 +443,14 @@ class Outbox(Protocol):
     def claim(self, scheduler: str, *, lease_s: float, limit: int) -> Sequence[Message]:
         """
         Up to *limit* due rows, by rising id, at most one a target and never one before which its target has another.
+
+        What *scheduler* has claimed before is due to it at once: it works at one claim at a time.
+        """
+        ...
+
+    def renew(self, scheduler: str, *, lease_s: float) -> None:
+        """
+        Sign of life: keep all that *scheduler* has claimed.
         """
         ...
 
@@ -457,6 +499,30 @@ class Outbox(Protocol):
     def drop(self, letter_id: int) -> bool:
         """
         Forget a dead letter; whether there was one.
+        """
+        ...
+
+
+class Lineage(Protocol):
+    """
+    The lineage graph: what jobs have found, what was delivered, and what still waits in the queue.
+    """
+
+    def edges(self, fqns: Sequence[str], *, is_upstream: bool) -> Sequence[GraphEdge]:
+        """
+        The edges into any of *fqns*, or with *is_upstream* False out of them, each once.
+        """
+        ...
+
+    def of_job(self, job_id: UUID) -> Sequence[tuple[str, str]]:
+        """
+        The (source, target) that a job has found, delivered or not, in their order.
+        """
+        ...
+
+    def columns(self, edges: Sequence[GraphEdge]) -> Sequence[GraphColumn]:
+        """
+        The column edges that belong to *edges*, each once, by their names.
         """
         ...
 
@@ -545,6 +611,13 @@ class Store(Protocol):
     def outbox(self) -> Outbox:
         """
         What is to be delivered.
+        """
+        ...
+
+    @property
+    def lineage(self) -> Lineage:
+        """
+        What was made from what.
         """
         ...
 
@@ -678,7 +751,7 @@ class Store(Protocol):
 
     def co_used(self, fqn: str, *, limit: int = 10) -> Sequence[tuple[str, int]]:
         """
-        The FQNs that jobs name together with *fqn*, with the number of those jobs, most first.
+        The FQNs that finished jobs name together with *fqn*, with the number of those jobs, most first.
         """
         ...
 

@@ -22,7 +22,7 @@ class SqlPart:
     Args:
         writing: Opens a transaction that writes.
 
-        read: The rows of a query, outside of one.
+        read: The rows of a query with the values of its parameters, outside of one.
 
         clock: Gives the time, aware.
     """
@@ -30,7 +30,7 @@ class SqlPart:
     def __init__(
         self,
         writing: Callable[[], AbstractContextManager[Connection]],
-        read: Callable[[Any], Sequence[Any]],
+        read: Callable[..., Sequence[Any]],
         clock: Callable[[], datetime],
     ) -> None:
         self._writing = writing
@@ -38,7 +38,7 @@ class SqlPart:
         self._clock = clock
 
 
-def not_before(now: datetime) -> Any:
+def not_before(now: datetime | sa.BindParameter[datetime]) -> Any:
     """
     What a job's ``updated`` becomes: *now*, unless a program whose clock is ahead has changed the job before.
     """

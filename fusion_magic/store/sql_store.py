@@ -42,6 +42,7 @@ from fusion_magic.store import (
     WorkerRow,
 )
 from fusion_magic.store.sql_drivers import SqlDrivers
+from fusion_magic.store.sql_lineage import SqlLineage
 from fusion_magic.store.sql_outbox import SqlOutbox
 from fusion_magic.store.sql_part import not_before
 from fusion_magic.store.sql_stored import SqlStored
@@ -57,7 +58,7 @@ from fusion_magic.store.tables import (
     model_queue,
 )
 
-REVISION = "0004"  # of this program's schema: the newest file in migrations/versions
+REVISION = "0005"  # of this program's schema: the newest file in migrations/versions
 LOCK_PATIENCE_MS = 30_000
 _OPEN = (JobStatus.INIT, JobStatus.QUEUED, JobStatus.RUNNING)
 
@@ -106,6 +107,7 @@ class SqlStore:
         self._tasks = SqlTasks(self._writing, self._read, clock)
         self._drivers = SqlDrivers(self._writing, self._read, clock)
         self._outbox = SqlOutbox(self._writing, self._read, clock)
+        self._lineage = SqlLineage(self._writing, self._read, clock)
         self._stored = SqlStored(self._writing, self._read, clock, jobs=self._jobs)
 
     def create(self, new: NewJob) -> None:
@@ -256,6 +258,11 @@ class SqlStore:
         return self._outbox
 
     @property
+    def lineage(self) -> SqlLineage:
+        """See ``Store.lineage``."""
+        return self._lineage
+
+    @property
     def stored(self) -> SqlStored:
         """See ``Store.stored``."""
         return self._stored
@@ -350,6 +357,8 @@ class SqlStore:
         query = (
             sa.select(other.c.fully_qualified_name, count)
             .join(other, other.c.job_id == fusion_model.c.job_id)
+            .join(job, job.c.id == fusion_model.c.job_id)
+            .where(job.c.status == JobStatus.FINISHED.value)
             .where(fusion_model.c.fully_qualified_name == fqn, other.c.fully_qualified_name != fqn)
             .group_by(other.c.fully_qualified_name)
             .order_by(count.desc(), other.c.fully_qualified_name)
@@ -456,12 +465,12 @@ class SqlStore:
         with self._translated(), self._engine.begin() as connection:
             yield connection
 
-    def _read(self, query: Any) -> Sequence[Any]:
+    def _read(self, query: Any, values: Mapping[str, object] | None = None) -> Sequence[Any]:
         with (
             self._translated(),
             self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
         ):
-            return connection.execute(query).all()
+            return connection.execute(query, values).all()
 
     def _jobs(self, query: Any) -> Sequence[Job]:
         rows = self._read(

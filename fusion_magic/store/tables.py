@@ -204,6 +204,7 @@ graph_edge = sa.Table(
     sa.Column("source_fqn", sa.Text, primary_key=True),
     sa.Column("target_fqn", sa.Text, primary_key=True),
     sa.Column("job_id", UuidText, sa.ForeignKey("job.id"), nullable=False),
+    sa.Index("ix_graph_edge_target_fqn", "target_fqn"),
 )
 lineage_edge = sa.Table(
     "lineage_edge",
@@ -212,6 +213,7 @@ lineage_edge = sa.Table(
     sa.Column("job_id", UuidText, sa.ForeignKey("job.id"), nullable=False),
     sa.Column("source_fqn", sa.Text, nullable=False),
     sa.Column("target_fqn", sa.Text, nullable=False),
+    sa.Index("ix_lineage_edge_job_id", "job_id"),
     sa.Index("ix_lineage_edge_source_fqn", "source_fqn"),
     sa.Index("ix_lineage_edge_target_fqn", "target_fqn"),
 )
@@ -225,6 +227,7 @@ column_lineage = sa.Table(
     sa.Column("target_fqn", sa.Text, nullable=False),
     sa.Column("target_column", sa.Text, nullable=False),
     sa.Index("ix_column_lineage_job_id", "job_id"),
+    sa.Index("ix_column_lineage_target_fqn", "target_fqn"),
 )
 
 # What a job is beside its row: columns of a query that joins these tables.
