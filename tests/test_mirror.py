@@ -17,6 +17,7 @@ ELSEWHERE = {
     "contracts/test_store.py": "store/sql_store store/tables store/sql_part store/sql_stored",
     "contracts/test_tasks.py": "store/sql_tasks",
     "contracts/test_outbox.py": "store/sql_outbox",
+    "contracts/test_lineage.py": "store/sql_lineage",
     "contracts/test_interleavings.py": "store/sql_store store/sql_tasks",
     "jobs/test_recover.py": "store/sql_drivers",
     "jobs/test_background.py": "jobs/payload",
