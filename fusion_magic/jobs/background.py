@@ -182,8 +182,8 @@ class BackgroundRun:
         """
         That place is written down, or was refused since another worker has the job.
         """
-        self._place, self._is_lost = place.next_uri, is_lost
-        self._query_id = place.query_id or self._query_id
+        self._is_lost = is_lost
+        self._note(place.query_id, place.next_uri)
 
     def cancel(self) -> None:
         """
@@ -353,8 +353,13 @@ class BackgroundRun:
         self.outside.store.tasks.checkpoint(
             self.task.job_id, attempt=self.task.attempt, query_id=query_id, next_uri=place
         )
+        self._note(query_id, place)
+
+    def _note(self, query_id: str | None, place: str | None) -> None:
         self._place = place
         self._query_id = query_id or self._query_id
+        if self._run is not None:
+            self._run.known_query_id = self._query_id
 
 
 def _delays() -> Iterator[float]:

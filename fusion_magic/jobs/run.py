@@ -93,6 +93,7 @@ class Run:
         attempt: For a worker: which attempt this is, so that a later one wins.
         execute: Hands the statement to the engine; a worker may resume there instead.
         drain_kind: In which thread the rows are taken.
+        known_query_id: The engine's id of the query, once it is written down.
     """
 
     submitted: Submitted
@@ -102,7 +103,7 @@ class Run:
     execute: Callable[[EngineQuery], Execution] | None = None
     drain_kind: type[Drain] = Drain
     drain: Drain | None = None
-    _known_query_id: str | None = None
+    known_query_id: str | None = None
     _cancel_checked_at: float = field(default_factory=time.monotonic)
 
     @property
@@ -256,9 +257,9 @@ class Run:
         )
 
     def _record_query_id(self, query_id: str | None) -> None:
-        if query_id is not None and query_id != self._known_query_id:
+        if query_id is not None and query_id != self.known_query_id:
             self.outside.store.record_query_id(self.job_id, query_id)
-            self._known_query_id = query_id
+            self.known_query_id = query_id
 
     def _finish(self, drain: Drain, sink: Sink, lineage: Lineage) -> Result:
         execution = drain.execution
