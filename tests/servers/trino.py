@@ -41,7 +41,7 @@ CATALOGS: Mapping[str, str] = {
     "memory": "connector.name=memory\nmemory.max-data-per-node=512MB\n",
     "blackhole": "connector.name=blackhole\n",
 }
-START_TIMEOUT_S = 240
+START_TIMEOUT_S = 420
 FETCH_TIMEOUT_S = 3600
 TOLD_EVERY_S = 20
 
