@@ -179,7 +179,11 @@ class TrinoServer:
         self._write_configuration()
         say(f"starting Trino {VERSION} on port {self.port} (about 15 s)")
         self._process = self._launch()
-        self._wait_until_ready()
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
         say(f"Trino is ready after {time.monotonic() - started:.0f} s")
         return self
 
@@ -197,7 +201,11 @@ class TrinoServer:
         Start it after a ``kill``, at the same address and with the same catalogs.
         """
         self._process = self._launch()
-        self._wait_until_ready()
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """
