@@ -178,14 +178,17 @@ class TrinoServer:
         self._link_distribution(home)
         self._write_configuration()
         say(f"starting Trino {VERSION} on port {self.port} (about 15 s)")
+        self._begin()
+        say(f"Trino is ready after {time.monotonic() - started:.0f} s")
+        return self
+
+    def _begin(self) -> None:
         self._process = self._launch()
         try:
             self._wait_until_ready()
         except BaseException:
             self.stop()
             raise
-        say(f"Trino is ready after {time.monotonic() - started:.0f} s")
-        return self
 
     def kill(self) -> None:
         """
@@ -200,12 +203,7 @@ class TrinoServer:
         """
         Start it after a ``kill``, at the same address and with the same catalogs.
         """
-        self._process = self._launch()
-        try:
-            self._wait_until_ready()
-        except BaseException:
-            self.stop()
-            raise
+        self._begin()
 
     def stop(self) -> None:
         """
