@@ -260,9 +260,7 @@ def parse_lineage_arguments(line: str) -> LineageArguments:
     Raises:
         InvalidArgument: No name, an unknown option, or a value that it cannot take.
     """
-    given, names = _given(
-        line, "lineage", {"--depth", "--column"}, {"--up", "--down", "--columns"}
-    )
+    given, names = _given(line, "lineage", {"--depth", "--column"}, {"--up", "--down", "--columns"})
     depth = given.get("--depth", "")
     if len(names) != 1:
         raise InvalidArgument("This command needs one table's name.", hint="%fusion lineage FQN")
