@@ -569,11 +569,14 @@ class Fusion:
 
     def recommend(self, fqn: str, *, limit: int = 10) -> list[tuple[str, int]]:
         """
-        The FQNs that jobs name together with *fqn*, each with the number of those jobs, most first.
-        """
-        from fusion_magic.jobs.names import find_entity
+        The FQNs that finished jobs name together with *fqn*, each with the number of those jobs, most first.
 
-        return list(self.store.co_used(find_entity(self.metadata, fqn).fqn, limit=limit))
+        Raises:
+            UnknownFqn: Nothing has that name.
+        """
+        from fusion_magic.sql.fqn import parse_fqn
+
+        return list(self.store.co_used(self._known_fqn(str(parse_fqn(fqn))), limit=limit))
 
     def catalogs(self) -> tuple[Mapping[str, int], frozenset[str]]:
         """

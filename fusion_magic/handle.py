@@ -16,6 +16,7 @@ from fusion_magic.errors import JobFailed, JobTimeout, QueryCanceled, UnknownJob
 from fusion_magic.jobs.results import open_result
 from fusion_magic.results import Result
 from fusion_magic.store import Job, JobStatus
+from fusion_magic.worker import workers_of
 
 if TYPE_CHECKING:
     from fusion_magic.app import Fusion
@@ -70,6 +71,15 @@ class JobHandle:
         """
         rows = self._fusion.store.models(self._job_id)
         return tuple(row.fully_qualified_name or row.trino_model_name for row in rows)
+
+    def waiting_reason(self, job: Job) -> str:
+        """
+        Why *job*, as it was a moment ago, has not begun; empty where it has.
+        """
+        if job.status is not JobStatus.QUEUED:
+            return "is being prepared" if job.status is JobStatus.INIT else "begins"
+        workers = workers_of(self._fusion.store.tasks, self._fusion.engine_key)
+        return f"waits for a worker, {len(workers) or 'none is'} at work"
 
     def result(self, timeout: float | None = None) -> Result:
         """

@@ -102,9 +102,12 @@ def bucket() -> Iterator[str]:
     """
     A place in a bucket of an S3 server, which the environment's AWS settings lead to.
     """
+    from fsspec import get_filesystem_class
     from fsspec.core import url_to_fs
     from moto.server import ThreadedMotoServer
 
+    # One that was made under other settings would go on with those.
+    get_filesystem_class("s3").clear_instance_cache()
     patch = pytest.MonkeyPatch()
     server = ThreadedMotoServer(port=0, verbose=False)
     server.start()

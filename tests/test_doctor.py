@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from fusion_magic import connect
+from fusion_magic import Fusion, connect
 from fusion_magic.cli import DONE, UNAVAILABLE, WRONG, main
 from fusion_magic.config import KEYS, SECRETS
 from fusion_magic.delivery import JobFacts
@@ -35,6 +35,12 @@ def found(
 ) -> dict[str, Check]:
     with connect(profile, worker_start="never", **settings) as fusion:
         return {check.part: check for check in examine(fusion, patience_s=patience_s)}
+
+
+def queue_lineage(fusion: Fusion, folder: Path) -> None:
+    (folder / "t.csv").write_text("id\n1\n")
+    (folder / "catalog.yaml").write_text("version: 1\nmodels:\n  a.b.c.t: {source: t.csv}\n")
+    fusion.run("SELECT id FROM a.b.c.t", origin="n.ipynb")
 
 
 def test_the_embedded_default_is_well_and_every_part_is_named(tmp_path: Path) -> None:
@@ -124,11 +130,11 @@ def test_a_package_that_is_missing_is_named_with_its_extra(
 
 
 def test_waiting_jobs_and_lineage_without_anybody_for_them_are_wrong(
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with connect(worker_start="never") as fusion:
+        queue_lineage(fusion, tmp_path)
         fusion.submit("SELECT 1")
-        fusion.run("CREATE TABLE a.b.c AS SELECT 1 AS x")
 
     checks = found()
 
@@ -170,11 +176,11 @@ class Refusing:
         return None
 
 
-def test_dead_letters_are_wrong_and_told_with_their_reason() -> None:
+def test_dead_letters_are_wrong_and_told_with_their_reason(tmp_path: Path) -> None:
     from fusion_magic.scheduler import Scheduler
 
     with connect(worker_start="never") as fusion:
-        fusion.run("CREATE TABLE a.b.c AS SELECT 1 AS x")
+        queue_lineage(fusion, tmp_path)
         Scheduler(fusion.store, [Refusing()]).deliver_due()
 
     check = found()["queue"]

@@ -4,29 +4,23 @@ The scheduler: every row delivered, in order for its target, whatever breaks.
 
 from __future__ import annotations
 
-import json
 import os
-import random
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 
 from fusion_magic import Fusion, connect
 from fusion_magic.delivery import JobFacts
-from fusion_magic.errors import DeliveryError, PermanentDeliveryError
+from fusion_magic.errors import DeliveryError, PermanentDeliveryError, StoreUnavailable
 from fusion_magic.scheduler import ATTEMPTS, Scheduler
-from fusion_magic.store import Message
-from fusion_magic.store.tables import queue_delivery
-
-KILLS = int(os.environ.get("FUSION_TEST_KILLS", "20"))
+from fusion_magic.store import Message, NewJob, Outcome, QueueRow
+from fusion_magic.store.tables import metadata, queue_delivery
 
 
 @pytest.fixture
@@ -128,50 +122,169 @@ def test_one_broken_row_holds_up_no_other(fusion: Fusion, error: Exception) -> N
     assert [m.row.model_name_fqn for m in receiver.taken] == ["a.b.c.other"]
 
 
-@pytest.mark.timeout(120 + 10 * KILLS)
-def test_nothing_is_lost_or_doubled_when_schedulers_are_killed(
-    fusion: Fusion, tmp_path: Path
+class Slow(Receiver):
+    """
+    Takes its time, and knows when two tell it of one target at once.
+    """
+
+    def __init__(self, begun: Event, go_on: Event) -> None:
+        super().__init__()
+        self.begun = begun
+        self.go_on = go_on
+        self.under_way: list[str] = []
+        self.clashes = 0
+
+    def deliver(self, message: Message, facts: JobFacts) -> None:
+        target = message.row.model_name_fqn
+        self.clashes += target in self.under_way
+        self.under_way.append(target)
+        self.begun.set()
+        assert self.go_on.wait(60)
+        self.under_way.remove(target)
+        super().deliver(message, facts)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fusion]:
+    """
+    On each kind of store, with two edges of one target queued by each of two jobs.
+    """
+    url = request.getfixturevalue("postgres_url") if request.param == "postgres" else None
+    if url is not None:
+        engine = sa.create_engine(url)
+        with engine.begin() as connection:
+            metadata.drop_all(connection)
+            connection.exec_driver_sql("DROP TABLE IF EXISTS alembic_version")
+        engine.dispose()
+    with connect(store_url=url, data_dir=str(tmp_path / "data"), worker_start="never") as opened:
+        for _ in range(2):
+            rows = [
+                QueueRow(model_name_fqn="a.b.c.t", from_fqn=f"a.b.c.{name}", command="LINEAGE")
+                for name in "sr"
+            ]
+            job_id, store = uuid4(), opened.store
+            store.create(NewJob(id=job_id, user_query="SELECT 1"))
+            store.queue(job_id, converted_query="", limit_=None, offset_=None, models=())
+            store.start(job_id)
+            store.finish(job_id, Outcome(queue=rows))
+        yield opened
+
+
+def test_a_delivery_that_outlasts_its_lease_is_not_begun_by_another(
+    both: Fusion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fusion_magic.scheduler.LEASE_S", 1.0)
+    begun, go_on = Event(), Event()
+    receiver = Slow(begun, go_on)
+    first = Thread(target=Scheduler(both.store, [receiver]).deliver_due)
+    first.start()
+    assert begun.wait(60)
+    other = Scheduler(both.store, [receiver])
+
+    tried = []
+    until = time.monotonic() + 3  # of leases
+    while time.monotonic() < until:
+        tried.append(other.deliver_due())
+        time.sleep(0.2)
+    go_on.set()
+    first.join()
+    while other.deliver_due():
+        pass
+
+    assert (set(tried), receiver.clashes) == ({0}, 0)
+    assert [m.row.from_fqn for m in receiver.taken] == ["a.b.c.s", "a.b.c.r"] * 2
+    assert both.queued() == []
+
+
+def test_several_schedulers_tell_each_row_once_and_in_order(both: Fusion) -> None:
+    go_on = Event()
+    go_on.set()
+    receiver = Slow(Event(), go_on)
+    schedulers = [Scheduler(both.store, [receiver]) for _ in range(3)]
+    threads = [Thread(target=scheduler.run) for scheduler in schedulers]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 60
+    while both.queued() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for scheduler in schedulers:
+        scheduler.stop()
+    for thread in threads:
+        thread.join()
+
+    assert receiver.clashes == 0
+    assert [m.row.from_fqn for m in receiver.taken] == ["a.b.c.s", "a.b.c.r"] * 2
+
+
+def test_a_store_that_goes_away_in_the_middle_loses_nothing(
+    both: Fusion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = both.store.outbox
+    receiver = Receiver()
+    scheduler = Scheduler(both.store, [receiver])
+    delivered = outbox.delivered
+    away = [True, True]
+
+    def fail(message: Message) -> None:
+        if away:
+            away.pop()
+            raise StoreUnavailable("gone")
+        delivered(message)
+
+    monkeypatch.setattr(outbox, "delivered", fail)
+    monkeypatch.setattr("fusion_magic.scheduler.IDLE_POLL_S", 0.01)
+    thread = Thread(target=scheduler.run)
+    thread.start()
+    deadline = time.monotonic() + 60
+    while both.queued() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    scheduler.stop()
+    thread.join()
+
+    assert both.queued() == []
+    told = [m.row.from_fqn for m in receiver.taken]
+    assert told == ["a.b.c.s"] * 2 + ["a.b.c.s", "a.b.c.r"] + ["a.b.c.s", "a.b.c.r"]
+
+
+def test_what_is_left_when_it_is_stopped_is_due_to_others_at_once(fusion: Fusion) -> None:
+    for number in range(3):
+        fusion.run(f"CREATE TABLE a.b.c.new{number} AS SELECT 1 AS x")
+    stopping = Receiver()
+    scheduler = Scheduler(fusion.store, [stopping])
+    take = stopping.deliver
+
+    def stop(message: Message, facts: JobFacts) -> None:
+        scheduler.stop()
+        take(message, facts)
+
+    stopping.deliver = stop  # type: ignore[method-assign]
+    scheduler.deliver_due()
+    other = Receiver()
+
+    assert Scheduler(fusion.store, [other]).deliver_due() == 2
+    assert len(stopping.taken) == 1
+
+
+def test_a_cell_with_a_receiver_starts_a_scheduler_some_time_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    Two at once, each killed (-9) at random moments.
+    Not a cell's own work: it only sets an alarm.
     """
-    chance = random.Random(7)
-    events = tmp_path / "events.jsonl"
-    environment = {
-        **fusion.settings.environment(os.environ),
-        "FUSION_DELIVERY_URL": f"openlineage+file://{events}",
-        "PYTHONPATH": str(Path(__file__).parents[1]),
-    }
-
-    def start() -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "fusion_magic.cli", "scheduler"]
-        return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-
-    running = [start(), start()]
-    for number in range(KILLS):
-        for origin in range(5):
-            fusion.run(f"SELECT id FROM a.b.c.t{number % 5}", origin=f"n{origin}.ipynb")
-        time.sleep(chance.uniform(0.1, 1.2))
-        place = chance.randrange(2)
-        running[place].kill()
-        running[place].wait()
-        running[place] = start()
-    deadline = time.monotonic() + 100
-    while fusion.queued():
-        assert time.monotonic() < deadline
-        # What a killed one had claimed would be due after a minute.
-        _make_due(fusion)
-        time.sleep(1)
-    for process in running:
-        process.terminate()
-        # One that had only just been started has no handler yet.
-        assert process.wait(30) in (0, -signal.SIGTERM)
-
-    wanted = {(f"a.b.c.t{n}", f'fusion.notebooks."n{o}.ipynb"') for n in range(5) for o in range(5)}
-    assert fusion.store.outbox.dead() == []
-    assert set(fusion.store.outbox.edges()) == wanted
-    assert len(fusion.store.outbox.edges()) == len(wanted)
-    told = [json.loads(line) for line in events.read_text().splitlines() if line]
-    assert {event["run"]["runId"] for event in told} == {
-        str(job.id) for job in fusion.jobs(limit=9999)
-    }
+    started: list[str] = []
+    monkeypatch.setattr("fusion_magic.app.DELIVER_AFTER_S", 0.05)
+    monkeypatch.setattr(Fusion, "ensure_worker", lambda self: started.append("worker"))
+    url = f"openlineage+file://{tmp_path / 'e.jsonl'}"
+    with connect(data_dir=str(tmp_path), delivery_url=url) as fusion:
+        fusion.run("SELECT 1 AS x", lineage=False)
+        assert fusion._timer is None
+        fusion.run("SELECT 1 AS x")
+        assert fusion._timer is not None
+        fusion._timer.join()
+    assert started == ["worker"]
+    with connect(data_dir=str(tmp_path), delivery_url=url, worker_start="never") as fusion:
+        fusion.run("SELECT 1 AS x")
+        assert fusion._timer is None
+    with connect(data_dir=str(tmp_path)) as fusion:
+        fusion.run("SELECT 1 AS x")
+        assert fusion._timer is None

@@ -108,7 +108,7 @@ def _no_collection() -> Iterator[None]:
 def _compose(path: Path) -> yaml.Node | None:
     try:
         with path.open("rb") as file:
-            _require_shallow(file)
+            _require_shallow(file, path)
             file.seek(0)
             return yaml.compose(file, Loader=LOADER)
     except yaml.MarkedYAMLError as exc:
@@ -121,7 +121,7 @@ def _compose(path: Path) -> yaml.Node | None:
         raise InvalidCatalog(f"The catalog {path} cannot be read: {exc.strerror}") from exc
 
 
-def _require_shallow(file: Any) -> None:
+def _require_shallow(file: Any, path: Path) -> None:
     """
     Refuse what is nested so deeply that libyaml's composer would overrun the stack, and end the kernel.
     """
@@ -130,8 +130,8 @@ def _require_shallow(file: Any) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
-            mark: Any = event.start_mark  # libyaml's marks are a class of their own
-            raise yaml.MarkedYAMLError(problem="it is nested too deeply", problem_mark=mark)
+            line = event.start_mark.line + 1 if event.start_mark is not None else 1
+            raise InvalidCatalog(f"The catalog {path} is nested too deeply: line {line}")
 
 
 def _pairs(

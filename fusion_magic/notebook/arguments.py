@@ -11,6 +11,7 @@ import ast
 import datetime as dt
 import difflib
 import shlex
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -40,7 +41,8 @@ HELP = """\
 A value V is a number, true, false, null, an ISO date or time, or text; quotes make it text.
 
 %fusion COMMAND
-  jobs [STATUS]  job ID  cancel ID|all  wait [ID]  result NAME [-o VARIABLE] [--version N] [--columns A,B] [--where C]
+  jobs [STATUS …] [--owner NAME] [--text TEXT] [-n N]  jobs clean --older AGE [--dry-run]
+  job ID  cancel ID|all  wait [ID]  result NAME [-o VARIABLE] [--version N] [--columns A,B] [--where C]
   lineage FQN [--depth N] [--up] [--down] [--columns] [--column NAME]
   models [ID]  search TEXT  describe FQN  recommend FQN  catalogs  profile  doctor  help"""
 
@@ -258,35 +260,105 @@ def parse_lineage_arguments(line: str) -> LineageArguments:
     Raises:
         InvalidArgument: No name, an unknown option, or a value that it cannot take.
     """
-    names: list[str] = []
-    flags: set[str] = set()
-    given: dict[str, str] = {}
-    words = _split(line)
-    while words:
-        word = words.pop(0)
-        option, is_joined, value = word.partition("=")
-        if option in {"--depth", "--column"}:
-            if not is_joined and not words:
-                raise InvalidArgument(f"The option {option} needs a value.")
-            given[option] = value if is_joined else words.pop(0)
-        elif word in {"--up", "--down", "--columns"}:
-            flags.add(word)
-        elif word.startswith("--"):
-            raise InvalidArgument(f"There is no option {option} of lineage.")
-        else:
-            names.append(word)
+    given, names = _given(line, "lineage", {"--depth", "--column"}, {"--up", "--down", "--columns"})
     depth = given.get("--depth", "")
     if len(names) != 1:
         raise InvalidArgument("This command needs one table's name.", hint="%fusion lineage FQN")
     if depth and not depth.isdecimal():
         raise InvalidArgument(f"--depth takes a number of hops, not {depth!r}.")
     options: dict[str, object] = {
-        "up": "--up" in flags or "--down" not in flags,
-        "down": "--down" in flags or "--up" not in flags,
-        "columns": "--columns" in flags,
+        "up": "--up" in given or "--down" not in given,
+        "down": "--down" in given or "--up" not in given,
+        "columns": "--columns" in given,
         "column": given.get("--column"),
     }
     return LineageArguments(names[0], options | ({"depth": int(depth)} if depth else {}))
+
+
+@dataclass(frozen=True, slots=True)
+class JobsArguments:
+    """
+    The options of ``%fusion jobs``.
+    """
+
+    statuses: tuple[str, ...] = ()
+    owner: str | None = None
+    text: str | None = None
+    limit: int = 50
+
+
+def parse_jobs_arguments(line: str) -> JobsArguments:
+    """
+    The options of ``%fusion jobs [STATUS …] [--owner NAME] [--text TEXT] [-n N]``.
+
+    Raises:
+        InvalidArgument: An unknown option, or a value that it cannot take.
+    """
+    given, words = _given(line, "jobs", {"--owner", "--text", "--limit"})
+    limit = given.get("--limit", "50")
+    if not limit.isdigit():
+        raise InvalidArgument(f"-n takes a number of jobs, not {limit!r}.")
+    return JobsArguments(
+        statuses=tuple(words),
+        owner=given.get("--owner"),
+        text=given.get("--text"),
+        limit=int(limit),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CleanArguments:
+    """
+    The options of ``%fusion jobs clean``.
+    """
+
+    older: str
+    is_dry_run: bool = False
+
+
+def parse_clean_arguments(line: str) -> CleanArguments:
+    """
+    The options of ``%fusion jobs clean --older AGE [--dry-run]``.
+
+    Raises:
+        InvalidArgument: No age, or something else.
+    """
+    given, words = _given(line, "jobs clean", {"--older"}, {"--dry-run"})
+    if words or "--older" not in given:
+        raise InvalidArgument(
+            "jobs clean needs an age.", hint="%fusion jobs clean --older 30d --dry-run"
+        )
+    return CleanArguments(given["--older"], is_dry_run="--dry-run" in given)
+
+
+def _given(
+    line: str, command: str, options: AbstractSet[str], flags: AbstractSet[str] = frozenset()
+) -> tuple[dict[str, str], list[str]]:
+    """
+    The options of a command and their values, without quotes, and the other words.
+    """
+    given: dict[str, str] = {}
+    others = []
+    words = _split(line)
+    while words:
+        option, is_joined, value = words.pop(0).partition("=")
+        option = {"-n": "--limit"}.get(option, option)
+        if option in flags and not is_joined:
+            given[option] = ""
+        elif option in options:
+            if not is_joined and not words:
+                raise InvalidArgument(f"The option {option} needs a value.")
+            given[option] = _unquoted(value if is_joined else words.pop(0))
+        elif option.startswith("-"):
+            raise InvalidArgument(f"There is no option {option} of {command}.", hint=_hint())
+        else:
+            others.append(option)
+    return given, others
+
+
+def _unquoted(word: str) -> str:
+    is_quoted = len(word) > 1 and word[0] == word[-1] and word[0] in "'\""
+    return word[1:-1] if is_quoted else word
 
 
 def parse_value(text: str) -> object:

@@ -4,21 +4,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fusion_magic.config import without_secret
 from fusion_magic.errors import InvalidArgument
-from fusion_magic.notebook.arguments import parse_lineage_arguments
+from fusion_magic.notebook.arguments import (
+    parse_clean_arguments,
+    parse_jobs_arguments,
+    parse_lineage_arguments,
+)
 from fusion_magic.notebook.display import Table, count
 
 if TYPE_CHECKING:
     from fusion_magic.app import Fusion
     from fusion_magic.graph import LineageGraph
+    from fusion_magic.store import Job
 
 
 def _jobs(fusion: Fusion, rest: str) -> Table:
-    jobs = fusion.jobs(status=rest or None)
+    if rest.partition(" ")[0] == "clean":
+        wanted = parse_clean_arguments(rest.removeprefix("clean"))
+        cleaned = fusion.clean(wanted.older, is_dry_run=wanted.is_dry_run)
+        what = "would be removed" if wanted.is_dry_run else "removed"
+        return _jobs_table(cleaned, f"{count(len(cleaned), 'job')} {what}")
+    listed = parse_jobs_arguments(rest)
+    jobs = fusion.jobs(
+        status=listed.statuses, owner=listed.owner, text=listed.text, limit=listed.limit
+    )
+    return _jobs_table(jobs, count(len(jobs), "job"))
+
+
+def _jobs_table(jobs: Sequence[Job], caption: str) -> Table:
     rows = [
         (
             str(job.id)[:8],
@@ -29,9 +46,7 @@ def _jobs(fusion: Fusion, rest: str) -> Table:
         )
         for job in jobs
     ]
-    return Table(
-        ("Job", "Status", "Created (UTC)", "Rows", "Query"), rows, caption=count(len(rows), "job")
-    )
+    return Table(("Job", "Status", "Created (UTC)", "Rows", "Query"), rows, caption=caption)
 
 
 def _job(fusion: Fusion, rest: str) -> Table:

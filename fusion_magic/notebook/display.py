@@ -11,7 +11,11 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
+from fusion_magic.results import values_of
+
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from fusion_magic.results import Result
 
 MAX_CELL = 200  # characters of one cell that are shown
@@ -38,6 +42,9 @@ class Table:
         rows: The rows shown.
         caption: The line below them.
         notes: Sentences above them.
+
+    Attributes:
+        key: By which a live page finds the table; empty for none.
     """
 
     def __init__(
@@ -49,6 +56,7 @@ class Table:
         caption: str = "",
         notes: Sequence[str] = (),
     ) -> None:
+        self.key = ""
         self.columns = columns
         self.rows = rows
         self.types = types
@@ -121,9 +129,12 @@ class Table:
         caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
         if not table:
             return f"{notes}<p>{html.escape(self.caption)}</p>"
-        return (
+        shown = (
             f'{_STYLE}{notes}<div class="fusion-table" tabindex="0" role="region" '
             f'aria-label="Query result"><table>{caption}{table}</table></div>'
+        )
+        return (
+            f'<div data-fusion-card="{html.escape(self.key)}">{shown}</div>' if self.key else shown
         )
 
     def numeric(self) -> list[bool]:
@@ -134,7 +145,7 @@ class Table:
             return [bool(self.rows) and _all_numbers(c) for c in zip(*self.rows, strict=True)] or [
                 False
             ] * len(self.columns)
-        return [kind.startswith(_NUMBERS) for kind in self.types]
+        return [is_number(kind) for kind in self.types]
 
 
 def result_table(result: Result, *, preview_rows: int, summary: bool = False) -> Table:
@@ -157,6 +168,24 @@ def result_table(result: Result, *, preview_rows: int, summary: bool = False) ->
         caption=caption,
         notes=result.warnings,
     )
+
+
+def is_number(kind: str) -> bool:
+    """
+    Whether values of that type, in Trino's or Arrow's words, are numbers.
+    """
+    return kind.startswith(_NUMBERS)
+
+
+def cell_texts(table: pa.Table) -> list[list[str | None]]:
+    """
+    Rows as a table shows them, each value a text and NULL None.
+    """
+    columns = [
+        [None if value is None else _shorten(_cell(value), MAX_CELL) for value in values_of(column)]
+        for column in table.columns
+    ]
+    return [list(row) for row in zip(*columns, strict=True)]
 
 
 def count(number: int, what: str) -> str:

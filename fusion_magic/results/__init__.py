@@ -190,6 +190,18 @@ def _type_text(field: pa.Field) -> str:
     return str(metadata.get(b"trino_type", str(field.type).encode()).decode())
 
 
+def values_of(column: pa.ChunkedArray) -> list[Any]:
+    """
+    The values of a column for Python; as texts where Python has none for some of them (nanoseconds, the year 10000).
+    """
+    import pyarrow as pa
+
+    try:
+        return list(column.to_pylist())
+    except (ValueError, OverflowError, pa.ArrowInvalid):
+        return list(column.cast(pa.string()).to_pylist())
+
+
 def write_parquet(table: pa.Table, path: Path) -> None:
     """
     *table* as a Parquet file, zstd.

@@ -5,11 +5,12 @@ Results to files of other programs, by the file's ending.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusion_magic.errors import InvalidArgument, MissingExtra
-from fusion_magic.results import Result, write_aside, write_csv, write_parquet
+from fusion_magic.results import Result, values_of, write_aside, write_csv, write_parquet
 from fusion_magic.results.storage import StoredResult
 
 if TYPE_CHECKING:
@@ -48,6 +49,30 @@ def export(
     else:
         table = result.arrow()
     return write_aside(path, lambda aside: write(table, aside))
+
+
+def csv_text(table: pa.Table) -> str:
+    """
+    Rows as CSV with a header. Texts stand in quotes, so that NULL, which is nothing, differs from the empty text.
+    """
+    lines = [",".join(_quoted(name) for name in table.column_names)]
+    columns = [[_csv_value(value) for value in values_of(column)] for column in table.columns]
+    lines += [",".join(row) for row in zip(*columns, strict=True)]
+    return "\n".join(lines) + "\n"
+
+
+def _csv_value(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, bytes):
+        return f"0x{value.hex()}"
+    return str(value) if isinstance(value, (int, float, Decimal)) else _quoted(str(value))
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
 
 
 def _arrow(table: pa.Table, path: Path) -> None:
@@ -94,7 +119,6 @@ def _cell(value: Any) -> Any:
     *value* as a cell takes it. A text that looks like a formula must not become one.
     """
     import datetime as dt
-    from decimal import Decimal
 
     if isinstance(value, dt.datetime) and value.tzinfo is not None:
         return value.isoformat()

@@ -398,6 +398,43 @@ class StoredResult(Result):
                 text = str(exc).partition("\n")[0]
                 raise QueryFailed(f"The stored result cannot be read so: {text}") from exc
 
+    def null_counts(self) -> list[int | None]:
+        """
+        How many values of each column are NULL, where the file's footer tells it.
+        """
+        with _translated(self.path):
+            footer = self._parquet().metadata
+        groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+        counts: list[int | None] = []
+        leaf = 0
+        for field in self.schema:
+            leaves = _leaves(field.type)
+            parts = [group.column(leaf).statistics for group in groups]
+            is_told = field.type.num_fields == 0 and all(p and p.has_null_count for p in parts)
+            counts.append(sum(p.null_count for p in parts) if is_told else None)
+            leaf += leaves
+        return counts
+
+    def open_for(self, connection: Any) -> str:
+        """
+        Let DuckDB's *connection* read the file; the file's name as ``read_parquet`` takes it.
+        """
+        filesystem, _ = _filesystem(self.path)
+        if not _is_local(filesystem):
+            connection.register_filesystem(filesystem)
+        # Else these would be a pattern of names.
+        return re.sub(r"([\[\]*?])", r"[\1]", self.path)
+
+    def check_there(self) -> None:
+        """
+        Raises:
+            ResultsUnavailable: The file is gone.
+        """
+        filesystem, path = _filesystem(self.path)
+        with _translated(self.path):
+            filesystem.invalidate_cache()
+            filesystem.info(path)
+
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         with _translated(self.path):
             for batch in self._parquet().iter_batches():
@@ -421,6 +458,13 @@ class StoredResult(Result):
             filesystem, path = _filesystem(self.path)
             self._file = pq.ParquetFile(filesystem.open(path, "rb"))
         return self._file
+
+
+def _leaves(kind: pa.DataType) -> int:
+    """
+    How many of Parquet's columns a column of that type takes.
+    """
+    return sum(_leaves(kind.field(i).type) for i in range(kind.num_fields)) or 1
 
 
 def _filesystem(url: str) -> tuple[Any, str]:

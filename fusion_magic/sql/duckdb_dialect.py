@@ -32,7 +32,7 @@ from sqlglot.errors import SqlglotError
 
 from fusion_magic.errors import InvalidSql, Span, UnsupportedSql
 from fusion_magic.sql.kinds import DATE, DECIMAL, DOUBLE, TEXT, WHOLE, Kind, Kinds
-from fusion_magic.sql.tokens import QUOTED, STRING, WORD, tokenize
+from fusion_magic.sql.tokens import QUOTED, STRING, WORD, decode_unicode, tokenize
 
 # What every connection is given before the first query.
 PREPARATION = (
@@ -524,6 +524,7 @@ class _Rewriting:
             ),
             exp.Struct: _row,
             exp.Tuple: _row,
+            exp.UnicodeString: _unicode_text,
         }
 
     def apply(self, tree: exp.Expr) -> exp.Expr:
@@ -607,6 +608,21 @@ def _with_aggregate(whole: exp.Expr, average: exp.Avg, kind: type[exp.Expr]) -> 
         inner = inner.this
     inner.replace(aggregate)
     return copy
+
+
+def _unicode_text(node: exp.UnicodeString) -> exp.Expr:
+    """
+    U&'a\\0000b', whose NUL would end the text of DuckDB's statement.
+    """
+    text = decode_unicode(str(node.this))
+    if "\0" not in text or node.args.get("escape"):
+        return node
+    first, *others = (exp.Literal.string(part) for part in text.split("\0"))
+    joined: exp.Expr = first
+    for other in others:
+        nul = _call("chr", exp.Literal.number(0))
+        joined = exp.DPipe(this=exp.DPipe(this=joined, expression=nul), expression=other)
+    return exp.paren(joined, copy=False)
 
 
 def _scaled(number: exp.Expr, scale: int) -> exp.Expr:

@@ -751,7 +751,7 @@ class Store(Protocol):
 
     def co_used(self, fqn: str, *, limit: int = 10) -> Sequence[tuple[str, int]]:
         """
-        The FQNs that jobs name together with *fqn*, with the number of those jobs, most first.
+        The FQNs that finished jobs name together with *fqn*, with the number of those jobs, most first.
         """
         ...
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -356,6 +357,8 @@ class SqlStore:
         query = (
             sa.select(other.c.fully_qualified_name, count)
             .join(other, other.c.job_id == fusion_model.c.job_id)
+            .join(job, job.c.id == fusion_model.c.job_id)
+            .where(job.c.status == JobStatus.FINISHED.value)
             .where(fusion_model.c.fully_qualified_name == fqn, other.c.fully_qualified_name != fqn)
             .group_by(other.c.fully_qualified_name)
             .order_by(count.desc(), other.c.fully_qualified_name)
@@ -495,16 +498,8 @@ class SqlStore:
         Compare and set: change the status if it is one of *before*; return the time of the change.
         """
         now = self._clock()
-        statuses = [status.value for status in before]
-        done = connection.execute(
-            sa.update(job)
-            .where(job.c.id == job_id, job.c.status.in_(statuses))
-            .values(
-                status=after.value,
-                updated=not_before(now),
-                **values,
-            )
-        )
+        given = {"of_job": job_id, "after": after.value, "now": now, **_new(values)}
+        done = connection.execute(_moving(tuple(before), tuple(values)), given)
         if done.rowcount == 1:
             return now
         found = connection.execute(sa.select(job.c.status).where(job.c.id == job_id)).scalar()
@@ -523,7 +518,34 @@ def _insert(connection: Connection, table: sa.Table, job_id: UUID, rows: Sequenc
 
 
 def _detail(connection: Connection, job_id: UUID, values: Mapping[str, object]) -> None:
-    connection.execute(sa.update(job_detail).where(job_detail.c.job_id == job_id).values(**values))
+    connection.execute(_detailing(tuple(values)), {"of_job": job_id, **_new(values)})
+
+
+def _new(values: Mapping[str, object]) -> dict[str, object]:
+    return {f"new_{name}": value for name, value in values.items()}
+
+
+# The statements of every job are made once: making them takes longer than running them.
+
+
+@cache
+def _moving(before: tuple[JobStatus, ...], names: tuple[str, ...]) -> Any:
+    now: Any = sa.bindparam("now", type_=job.c.updated.type)
+    return (
+        sa.update(job)
+        .where(job.c.id == sa.bindparam("of_job"), job.c.status.in_([s.value for s in before]))
+        .values(status=sa.bindparam("after"), updated=not_before(now), **_parameters(names))
+    )
+
+
+@cache
+def _detailing(names: tuple[str, ...]) -> Any:
+    is_it = job_detail.c.job_id == sa.bindparam("of_job")
+    return sa.update(job_detail).where(is_it).values(**_parameters(names))
+
+
+def _parameters(names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: sa.bindparam(f"new_{name}") for name in names}
 
 
 def _job(row: Mapping[str, Any]) -> Job:

@@ -94,7 +94,7 @@ BOMB = "version: 1\nmodels:\n  a.b:\n    tags: &l0 [lol]\n" + "".join(
     ("content", "part"),
     [
         (BOMB.encode(), "tags must be a text"),
-        (b"version: 1\nmodels: " + b"[" * 100_000, "no YAML"),
+        (b"version: 1\nmodels: " + b"[" * 100_000, "nested too deeply: line 2"),
         (b"version: 1\nmodels:\n  a.b: {description: caf\xe9}\n", "UTF-8"),
         (b"version: 1\nmodels: &m\n  a.b: *m\n", "a.b"),
         (b"version: 1\nmodels: !!python/object/apply:os.system [id]\n", "must be a mapping"),

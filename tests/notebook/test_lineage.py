@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from fusion_magic.errors import InvalidArgument, UnknownFqn
+from fusion_magic.errors import FusionError, InvalidArgument, UnknownFqn
 from fusion_magic.notebook.arguments import parse_lineage_arguments
 
 
@@ -98,3 +98,23 @@ def test_a_name_with_spaces_stays_one_name() -> None:
 
     assert wanted.fqn == 'fusion.notebooks."my report.ipynb"'
     assert wanted.options["depth"] == 2
+
+
+def test_what_is_used_together_is_recommended_most_first_and_failures_do_not_count(
+    shell: Any,
+) -> None:
+    fusion = shell.fusion_magics.connection()
+    for other in ("a", "b", "b"):
+        fusion.run(f"SELECT 1 AS x FROM shop.db.public.orders CROSS JOIN shop.db.public.{other}")
+    with pytest.raises(FusionError):
+        fusion.run("SELECT nonsense(b.n) FROM shop.db.public.orders CROSS JOIN shop.db.public.b")
+
+    assert fusion.recommend("shop.db.public.orders") == [
+        ("shop.db.public.a", 2),
+        ("shop.db.public.b", 2),
+    ]
+    assert fusion.recommend("shop.db.public.b", limit=1) == [("shop.db.public.orders", 2)]
+    table = shell.run_line_magic("fusion", "recommend shop.db.public.b")
+    assert table.rows[0] == ("shop.db.public.orders", 2)
+    with pytest.raises(UnknownFqn):
+        shell.run_line_magic("fusion", "recommend no.such.public.table")

@@ -113,13 +113,14 @@ class TrinoSettings:
         parts, port = _split(url)
         options = _options(parts.query)
         password = password or (unquote(parts.password) if parts.password else None)
-        has_secret = bool(password or others.get("token") or others.get("certificate"))
-        is_tls = port in {443, 8443} or has_secret or bool(others.get("auth"))
+        has_secret = any((password, *map(others.get, ("token", "certificate", "auth"))))
+        is_tls = port in {443, 8443} or has_secret
         scheme = parts.scheme if parts.scheme != "trino" else "https" if is_tls else "http"
         scheme = options.get("http_scheme", scheme)
         if has_secret and scheme != "https":
             raise InvalidSettings(
-                "A password or token is not sent over plain HTTP.", hint="Use https for Trino."
+                "A password, token or login is not sent over plain HTTP.",
+                hint="Use https for Trino.",
             )
         host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
         path = [*map(unquote, filter(None, parts.path.split("/"))), "", ""]

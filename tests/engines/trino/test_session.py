@@ -13,6 +13,7 @@ import pytest
 from fusion_magic import Fusion, connect
 from fusion_magic.engines.trino.session import Session, parse_roles
 from fusion_magic.errors import InvalidSettings, QueryFailed, UnsupportedSql
+from tests.servers.lake_trino import LakeTrino
 
 pytestmark = pytest.mark.trino
 
@@ -126,6 +127,27 @@ def test_a_schema_of_other_letters_completes_names(trino_url: str, tmp_path: Pat
         assert value(fusion, "SELECT x FROM t") == 7
         fusion.run("DROP TABLE t")
         fusion.run('DROP SCHEMA memory."fusion säss %20, x"')
+
+
+def test_a_role_lasts_whether_the_url_or_a_statement_sets_it(
+    lake: LakeTrino, tmp_path: Path
+) -> None:
+    url = lake.url.replace("http://", "trino://admin@")
+    held = (
+        "SELECT role_name FROM guarded.information_schema.enabled_roles WHERE role_name = 'admin'"
+    )
+    for option in ("", "?roles=guarded:admin"):
+        with connect(
+            data_dir=str(tmp_path), engine_url=url + option, worker_start="never"
+        ) as fusion:
+            before = fusion.run(held).rows()
+            fusion.run("SET ROLE ADMIN IN guarded")
+            during = fusion.run(held).rows()
+            fusion.run("SET ROLE NONE IN guarded")
+
+            assert before == ([("admin",)] if option else [])
+            assert during == [("admin",)]
+            assert fusion.run(held).rows() == []
 
 
 def test_roles_are_read_as_trinos_own_clients_read_them() -> None:
