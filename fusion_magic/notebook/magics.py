@@ -121,8 +121,9 @@ class FusionMagics(Magics):
 
         rows = self.preview_rows
         table = result_table(result, preview_rows=rows, summary=self.show_summary)
+        shown = _shown(result, table)
         if arguments.out is None:
-            return _shown(result, table)
+            return shown
         _display(table)
         return None
 

@@ -37,6 +37,18 @@ def test_a_cell_gives_its_rows_and_takes_variables(shell: Any) -> None:
     assert shell.user_ns["df"].rows() == [(2,)]
 
 
+def test_a_kept_result_shows_its_rows_where_it_is_looked_at_again(shell: Any) -> None:
+    """
+    The last line of a later cell may be nothing but its name.
+    """
+    shell.run_cell_magic("fusion", "df <<", "SELECT id FROM a.b.c.t ORDER BY id")
+
+    shown, _ = shell.display_formatter.format(shell.user_ns["df"])
+
+    assert "2 rows" in shown["text/plain"]
+    assert "<table>" in shown["text/html"]
+
+
 def test_a_failing_cell_raises_a_short_error(shell: Any) -> None:
     done = shell.run_cell("%%fusion\nSELECT * FROM a.b.c.tt")
 
