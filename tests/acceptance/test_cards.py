@@ -174,8 +174,9 @@ def test_a_saved_notebook_shows_the_last_state_without_a_kernel(
     notebook["metadata"]["kernelspec"]["name"] = "gone"
     (path.parent / "saved.ipynb").write_text(json.dumps(notebook))
 
-    page.goto(url.replace("n.ipynb", "saved.ipynb"))
-    page.get_by_role("button", name="No Kernel").click(timeout=60_000)
+    # A workspace of its own, where no other notebook is open.
+    page.goto(url.replace("/lab/tree/n.ipynb", "/lab/workspaces/saved/tree/saved.ipynb"))
+    page.get_by_role("button", name="No Kernel", exact=True).click(timeout=60_000)
 
     expect(cell(page, REATTACH)).to_contain_text("CANCELED")
     million = cell(page, SUBMIT_MILLION)

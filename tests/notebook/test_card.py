@@ -184,5 +184,5 @@ def test_the_model_has_no_view_that_a_notebook_could_store() -> None:
     model = CardModel()
 
     assert model._repr_mimebundle_() is None
-    assert "initialize" in model._esm
+    assert "initialize" in str(model._esm)
     assert model._css

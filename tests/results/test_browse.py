@@ -58,7 +58,7 @@ def browser(folder: Path) -> Iterator[Browser]:
 
 
 def first(browser: Browser, **wanted: Any) -> list[Any]:
-    return browser.rows(0, 10, **wanted).column(0).to_pylist()
+    return list(browser.rows(0, 10, **wanted).column(0).to_pylist())
 
 
 def test_a_heading_knows_name_type_and_nulls(browser: Browser) -> None:

@@ -40,4 +40,4 @@ class CardModel(anywidget.AnyWidget):
         ipykernel 7 brings them to the shell that has used the comm last, as an answer, and that is a cell's. It notes
         that in this attribute; where there is none of that name, there is nothing to forget.
         """
-        vars(self.comm).pop("_reply_subshell_id", None)
+        self.comm.__dict__.pop("_reply_subshell_id", None)
