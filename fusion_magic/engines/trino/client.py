@@ -42,7 +42,6 @@ except ImportError as exc:  # pragma: no cover - tested in an environment withou
 
 SOURCE = "fusion-magic"
 CAPABILITIES = "PARAMETRIC_DATETIME,PATH,SESSION_AUTHORIZATION"
-DEFAULT_ENCODINGS = "json+zstd,json+lz4,json"
 OPTIONS = ("compress", "encoding", "http_scheme", "roles", "verify")  # of engine.url
 TIMEOUT_S = 60.0
 CANCEL_TIMEOUT_S, CANCEL_ATTEMPTS = 10.0, 3
@@ -75,7 +74,7 @@ class TrinoSettings:
     roles: Mapping[str, str] = field(default_factory=dict)
     verify: bool | str = True
     is_compressed: bool = False
-    encodings: str = DEFAULT_ENCODINGS
+    encodings: str = ""
     auth: str = ""
     password: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
@@ -132,7 +131,7 @@ class TrinoSettings:
             roles=parse_roles(options.get("roles", "")),
             verify=_verification(options.get("verify", "true")),
             is_compressed=options.get("compress", "false") == "true",
-            encodings=_encodings(options.get("encoding", DEFAULT_ENCODINGS)),
+            encodings=_encodings(options.get("encoding", "none")),
             password=password,
             **others,
         )
@@ -286,7 +285,7 @@ class TrinoClient:
             if is_hopeless or is_last or not is_wanted():
                 raise EngineUnavailable(
                     f"A part of the result at {_origin(uri)} could not be fetched: {reason}.",
-                    hint="Is that storage reachable from here? With ?encoding=none in engine.url rows come through Trino.",
+                    hint="Is that storage reachable from here? With encoding=none in engine.url, which is the default, rows come through Trino.",
                 )
             _pause(attempt)
         raise AssertionError  # pragma: no cover - the last attempt returns or raises

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fusion_magic.engines.trino.client import TrinoClient
 
 AT_ONCE = 4  # segments on their way or decoded and not yet taken; Trino makes them of 16 MB at most as a rule
-ENCODINGS = ("json+zstd", "json+lz4", "json")
+ENCODINGS = ("json+lz4", "json+zstd", "json")
 _CODECS = {"json+zstd": "zstd", "json+lz4": "lz4_raw"}
 
 

@@ -190,7 +190,7 @@ def test_a_place_is_noted_until_the_first_segment_is_told_of(engine: TrinoEngine
 def test_rows_come_in_pages_where_the_url_says_so(lake: LakeTrino, tmp_path: Path) -> None:
     url = lake.url.replace("http://", "trino://ana@")
     for option, is_spooled in (
-        ("", True),
+        ("", False),
         ("?encoding=json%2Bzstd", True),
         ("?encoding=none", False),
     ):
