@@ -8,7 +8,10 @@ setting shows where that part is used.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -25,13 +28,16 @@ from fusion_magic.errors import (
 )
 
 if TYPE_CHECKING:
+    from fusion_magic.doctor import Check
     from fusion_magic.engines import Engine, Plan, Progress
+    from fusion_magic.graph import LineageGraph
     from fusion_magic.handle import JobHandle
     from fusion_magic.jobs.names import Names
     from fusion_magic.jobs.prepare import Into, Parameters, Translation
+    from fusion_magic.jobs.recover import Driver
     from fusion_magic.jobs.run import Outside
     from fusion_magic.jobs.submit import Request
-    from fusion_magic.metadata import Entity, Metadata
+    from fusion_magic.metadata import Column, Entity, Metadata
     from fusion_magic.results import Result
     from fusion_magic.results.storage import ResultStorage, StoredResult
     from fusion_magic.scheduler import Scheduler
@@ -39,6 +45,8 @@ if TYPE_CHECKING:
     from fusion_magic.worker import Worker
 
 CATALOG_FILE = "catalog.yaml"
+LOOK_EVERY_S = 1.0  # most often, for jobs that were left
+DELIVER_AFTER_S = 5.0  # after a cell, where a receiver waits for its lineage
 _Done = TypeVar("_Done")
 
 
@@ -65,7 +73,9 @@ class Fusion:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._prefix: tuple[str, ...] = ()
+        self._looked_at = float("-inf")
         self._said: set[str] = set()
+        self._timer: threading.Timer | None = None
         self._lock = threading.RLock()
 
     @cached_property
@@ -77,6 +87,16 @@ class Fusion:
             from fusion_magic.store.sql_store import open_store
 
             return open_store(self.settings.store_url)
+
+    @cached_property
+    def _driver(self) -> Driver:
+        """
+        This process as one that runs jobs itself. Before the first of them, those that others left are ended.
+        """
+        from fusion_magic.jobs.recover import Driver
+
+        self._look()
+        return Driver(self.store.drivers, self.engine_key)
 
     @cached_property
     def metadata(self) -> Metadata:
@@ -177,6 +197,8 @@ class Fusion:
         if translation.prefix is not None:
             self._prefix = translation.prefix
         result.warnings = self._unsaid(result.warnings)
+        if lineage and self.settings.delivery_url:
+            self._deliver_soon()
         return result
 
     def submit(
@@ -282,19 +304,39 @@ class Fusion:
             is_dry_run=is_dry_run,
         )
 
+    def recover(self) -> list[UUID]:
+        """
+        End the jobs whose kernel or script died while it ran them: FAILED, their queries stopped; which they were.
+
+        Listing jobs, the first job of a process, workers and schedulers do it too.
+        """
+        from fusion_magic.jobs.recover import recover
+
+        return recover(self.store, lambda: self.engine, engine_url=self.engine_key)
+
+    def _look(self) -> None:
+        """
+        ``recover`` beside something else, which a store that cannot be written must not hinder.
+        """
+        if time.monotonic() - self._looked_at > LOOK_EVERY_S:
+            self._looked_at = time.monotonic()
+            with suppress(StoreError):
+                self.recover()
+
     def ensure_worker(self) -> None:
         """
         Start a worker beside an embedded store where none is at work; ``worker.start`` forbids it.
         """
         from fusion_magic.worker import start_beside
 
-        if self._starts_workers:
+        if self.starts_workers:
             start_beside(self.settings, self.store.tasks, self.engine_key)
 
     def worker(self, *, concurrency: int | None = None, is_embedded: bool = False) -> Worker:
         """
         A worker for this store and engine; its ``run`` works until it is stopped.
         """
+        from fusion_magic.jobs.recover import patrol
         from fusion_magic.worker import Worker
 
         settings = self.settings
@@ -306,6 +348,7 @@ class Fusion:
             attempts=settings.worker_attempts,
             idle_s=settings.worker_idle_s if is_embedded else None,
             is_only=is_embedded,
+            beside=patrol(self.recover),
         )
 
     def scheduler(self) -> Scheduler:
@@ -314,6 +357,7 @@ class Fusion:
         """
         from fusion_magic.delivery import Delivery
         from fusion_magic.delivery.local import LocalDelivery
+        from fusion_magic.jobs.recover import patrol
         from fusion_magic.scheduler import Scheduler
 
         deliveries: list[Delivery] = [LocalDelivery(self.store.outbox)]
@@ -321,9 +365,14 @@ class Fusion:
             from fusion_magic.delivery.openlineage import OpenLineageDelivery
 
             deliveries.append(
-                OpenLineageDelivery(self.settings.delivery_url, token=self.settings.delivery_token)
+                OpenLineageDelivery(
+                    self.settings.delivery_url,
+                    token=self.settings.delivery_token,
+                    engine_url=self.engine_key,
+                    columns_of=self._columns_of,
+                )
             )
-        return Scheduler(self.store, deliveries)
+        return Scheduler(self.store, deliveries, beside=patrol(self.recover))
 
     @cached_property
     def engine_key(self) -> str:
@@ -411,6 +460,7 @@ class Fusion:
         """
         from fusion_magic.jobs.listing import job_filter
 
+        self._look()
         return list(self.store.list(job_filter(status, owner, text), limit=limit))
 
     def open_jobs(self) -> list[Job]:
@@ -419,6 +469,7 @@ class Fusion:
         """
         from fusion_magic.jobs.listing import open_jobs
 
+        self._look()
         return open_jobs(self.store, self.settings.owner)
 
     def job(self, job_id: str | UUID) -> Job:
@@ -428,6 +479,7 @@ class Fusion:
         Raises:
             UnknownJob: There is none, or there are several.
         """
+        self._look()
         found = self.store.find_by_prefix(str(job_id).strip().lower())
         if len(found) == 1:
             return found[0]
@@ -472,25 +524,59 @@ class Fusion:
 
         return with_columns([find_entity(self.metadata, fqn)], self.engine)[0]
 
-    def lineage(self, fqn: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def lineage(
+        self,
+        fqn: str,
+        *,
+        depth: int = 3,
+        up: bool = True,
+        down: bool = True,
+        columns: bool = False,
+        column: str | None = None,
+    ) -> LineageGraph:
         """
-        The FQNs that *fqn* was made from, and those that were made from it, by finished jobs.
+        What *fqn* was made from, and what was made from it, by finished jobs, delivered or still queued.
+
+        Args:
+            depth: Hops to look around, at least 1.
+
+            up, down: Whether to look at sources, and at targets.
+
+            columns: Whether to give the column edges too.
+
+            column: Only what this column comes from and goes into.
+
+        Returns:
+            The graph: it unpacks into the FQNs one hop upstream and downstream, and shows as SVG.
+
+        Raises:
+            UnknownFqn: Nothing has that name.
+            InvalidArgument: The depth is no number of hops, or the column has no lineage.
         """
+        from fusion_magic.graph import Walk, build_lineage, trace
         from fusion_magic.sql.fqn import parse_fqn
 
-        text = self._known_fqn(str(parse_fqn(fqn)))
-        edges = self.store.edges_of(text)
-        upstream = dict.fromkeys(source for _, source, target in edges if target == text)
-        downstream = dict.fromkeys(target for _, source, target in edges if source == text)
-        return tuple(upstream), tuple(downstream)
+        walk = Walk(depth, up, down)
+        known = self.store.lineage
+        graph = build_lineage(
+            self._known_fqn(str(parse_fqn(fqn))),
+            walk,
+            lambda names, is_up: known.edges(names, is_upstream=is_up),
+        )
+        if columns or column is not None:
+            graph = replace(graph, columns=tuple(known.columns(graph.edges)))
+        return trace(graph, column) if column is not None else graph
 
     def recommend(self, fqn: str, *, limit: int = 10) -> list[tuple[str, int]]:
         """
-        The FQNs that jobs name together with *fqn*, each with the number of those jobs, most first.
-        """
-        from fusion_magic.jobs.names import find_entity
+        The FQNs that finished jobs name together with *fqn*, each with the number of those jobs, most first.
 
-        return list(self.store.co_used(find_entity(self.metadata, fqn).fqn, limit=limit))
+        Raises:
+            UnknownFqn: Nothing has that name.
+        """
+        from fusion_magic.sql.fqn import parse_fqn
+
+        return list(self.store.co_used(self._known_fqn(str(parse_fqn(fqn))), limit=limit))
 
     def catalogs(self) -> tuple[Mapping[str, int], frozenset[str]]:
         """
@@ -498,37 +584,31 @@ class Fusion:
         """
         return self.metadata.services(), self.engine.catalogs()
 
-    def doctor(self) -> list[tuple[str, str, str]]:
+    def doctor(self) -> list[Check]:
         """
-        Each configured part: its name, what it is, and ``ok`` or what is wrong with it.
+        Each configured part, examined: whether it works, what is wrong and how to mend it.
         """
-        from fusion_magic.jobs.listing import check_parts
+        from fusion_magic.doctor import examine
 
-        return check_parts(
-            {
-                "settings": lambda: self.settings.profile or "no profile",
-                "store": lambda: (
-                    f"{without_secret(self.settings.store_url)}, "
-                    f"{'with' if self.store.list(limit=1) else 'without'} jobs"
-                ),
-                "metadata": lambda: f"{sum(self.metadata.services().values()):,} names",
-                "engine": lambda: (
-                    f"{without_secret(self.settings.engine_url)}, "
-                    f"{len(self.engine.catalogs())} catalogs"
-                ),
-                "results": lambda: without_secret(self.storage.check()),
-                "workers": self._workers_text,
-            }
-        )
+        self._look()
+        return examine(self)
 
     def close(self) -> None:
         """
         Let go of the engine and the store; running statements are cancelled.
         """
-        for part in ("engine", "store"):
-            opened = self.__dict__.pop(part, None)
-            if opened is not None:
-                opened.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        engine, driver, store = (
+            self.__dict__.pop(part, None) for part in ("engine", "_driver", "store")
+        )
+        if engine is not None:
+            engine.close()
+        if driver is not None:
+            with suppress(StoreError):
+                driver.sign_off()
+        if store is not None:
+            store.close()
 
     def __enter__(self) -> Self:
         return self
@@ -557,31 +637,26 @@ class Fusion:
                     error.sql, error.span = sql, error.span.shifted(statement.start)
                 raise
 
-    def _workers_text(self) -> str:
-        """
-        How many workers serve this engine.
-
-        Raises:
-            StoreError: Jobs wait and nobody takes them.
-        """
-        from fusion_magic.worker import workers_of
-
-        tasks = self.store.tasks
-        workers = workers_of(tasks, self.engine_key)
-        if (
-            not workers
-            and not self._starts_workers
-            and tasks.is_any_open(engine_url=self.engine_key)
-        ):
-            raise StoreError(
-                "Jobs wait, and no worker is at work.", hint="Start one: fusion worker"
-            )
-        more = ", one is started when a job needs it" if self._starts_workers else ""
-        return f"{len(workers)} at work{more}"
-
     @property
-    def _starts_workers(self) -> bool:
+    def starts_workers(self) -> bool:
+        """
+        Whether a worker and a scheduler are started by themselves when a job needs them.
+        """
         return self.settings.worker_start == "auto" and self.settings.store_url.startswith("sqlite")
+
+    def _deliver_soon(self) -> None:
+        """
+        Start a scheduler some seconds later, beside an embedded store: the cell does not wait for it.
+        """
+        if self.starts_workers and (self._timer is None or not self._timer.is_alive()):
+            self._timer = threading.Timer(DELIVER_AFTER_S, self._start_scheduler)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _start_scheduler(self) -> None:
+        # Nobody looks at this thread; the next cell tries again.
+        with suppress(FusionError, OSError):
+            self.ensure_worker()
 
     def _request(self, sql: str, *, name: str | None, into: Into | None, **wishes: Any) -> Request:
         from fusion_magic.jobs.submit import Request
@@ -598,6 +673,7 @@ class Fusion:
             profile=self.settings.profile,
             name=check_name(name) if name is not None else "",
             engine=self.engine.name,
+            driver=self._driver.beat(),
             into=into,
             **wishes,
         )
@@ -612,6 +688,7 @@ class Fusion:
             storage=self.storage,
             max_memory=self.settings.results_max_memory,
             engine_url=self.engine_key,
+            beat=lambda: self._driver.beat(),
         )
 
     def _names(self, refs: Mapping[str, str] | None) -> Names:
@@ -625,6 +702,10 @@ class Fusion:
             find_made=self._find_made,
             find_result=self._find_result,
         )
+
+    def _columns_of(self, fqn: str) -> tuple[Column, ...]:
+        entity = self.metadata.find_by_fqn([fqn]).get(fqn)
+        return entity.columns if entity is not None else ()
 
     def _find_made(self, fqn: str) -> tuple[str, ...] | None:
         from fusion_magic.metadata.trino_names import parse_trino_name
@@ -643,7 +724,8 @@ class Fusion:
         try:
             return find_entity(self.metadata, fqn).fqn
         except UnknownFqn:
-            if self.store.edges_of(fqn):
+            known = self.store.lineage
+            if any(known.edges([fqn], is_upstream=is_up) for is_up in (True, False)):
                 return fqn
             raise
 

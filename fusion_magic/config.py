@@ -8,7 +8,8 @@ Settings: where they come from, in rising order of precedence.
     keywords of connect()                               %config FusionMagics.x and a cell's options come this way
 
 This module is the only reader of the environment and of configuration files. A value that
-is a secret never shows in a repr; ``*_file`` keys name a file that holds the secret.
+is a secret never shows in a repr; ``*_file`` keys name a file that holds the secret, or a secret in the system's keyring
+(``keyring:SERVICE/USER``).
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
-from fusion_magic.errors import InvalidSettings
+from fusion_magic.errors import InvalidSettings, MissingExtra
 
 GIBIBYTE = 1 << 30
+KEYRING = "keyring:"  # what a ``*_file`` setting begins with that names a secret in the keyring: keyring:SERVICE/USER
+_SHORTEST_SECRET = 3  # hiding what is shorter would make texts unreadable
+_SECRET_WORD = re.compile(r"pass|token|secret|key", re.IGNORECASE)
 
 _SIZE_UNITS = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
 _SIZE_UNITS |= {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -46,6 +50,9 @@ class Settings:
         metadata_url: A catalog file's path; the nearest ``catalog.yaml`` upwards when empty.
         metadata_token: The metadata server's token.
         results_url: Where results are stored.
+        results_trino_schema: A schema of Trino's Hive connector (``hive.fusion``) in which stored results become tables while a
+            query reads them; empty where Trino cannot read ``results_url``.
+        results_trino_url: ``results_url`` as that catalog names it, where it names it otherwise (``local:///results``).
         results_max_memory: Most bytes that one result may take in memory.
         worker_start: ``auto`` starts a worker and a scheduler beside an SQLite store when a job needs them, ``never`` does not.
         worker_concurrency: Most jobs that one worker runs at once; 0 for 32 on Trino and the number of cores on DuckDB.
@@ -70,6 +77,8 @@ class Settings:
     metadata_url: str = ""
     metadata_token: str | None = None
     results_url: str = ""
+    results_trino_schema: str = ""
+    results_trino_url: str = ""
     results_max_memory: int = 2 * GIBIBYTE
     worker_start: str = "auto"
     worker_concurrency: int = 0
@@ -225,11 +234,34 @@ def parse_size(value: object, *, where: str = "results.max_memory") -> int:
 
 
 def _read_secret(path: object, where: str) -> str:
+    if str(path).startswith(KEYRING):
+        return _read_keyring(str(path).removeprefix(KEYRING), where)
     try:
         return Path(str(path)).expanduser().read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as exc:
         reason = getattr(exc, "strerror", None) or "not UTF-8"
         raise InvalidSettings(f"The file {path} cannot be read: {reason} ({where}).") from exc
+
+
+def _read_keyring(name: str, where: str) -> str:
+    try:
+        import keyring
+        from keyring.errors import KeyringError
+    except ImportError as exc:
+        raise MissingExtra("A secret in the keyring", extra="keyring") from exc
+    service, _, user = name.partition("/")
+    try:
+        secret = keyring.get_password(service, user)
+    except KeyringError as exc:
+        raise InvalidSettings(
+            f"The keyring cannot be read: {type(exc).__name__} ({where}).",
+            hint="`keyring diagnose` shows which keyring is used.",
+        ) from exc
+    if secret is None:
+        raise InvalidSettings(
+            f"The keyring has no secret {name} ({where}).", hint=f"keyring set {service} {user}"
+        )
+    return str(secret)
 
 
 def _key_of(name: str) -> str:
@@ -273,7 +305,7 @@ def _from_files(folder: Path, profile: str) -> dict[str, tuple[Any, str]]:
     found: dict[str, tuple[Any, str]] = {}
     profiles: list[str] = []
     chosen = False
-    for path in _files(folder):
+    for path in settings_files(folder):
         table = _read_table(path)
         own_profiles = table.pop("profiles", {})
         if not isinstance(own_profiles, dict):
@@ -292,9 +324,13 @@ def _from_files(folder: Path, profile: str) -> dict[str, tuple[Any, str]]:
     return found
 
 
-def _files(folder: Path) -> list[Path]:
+def settings_files(folder: Path | None = None) -> list[Path]:
+    """
+    The files that settings are read from: the user's, and the nearest at *folder* or above it.
+    """
     import platformdirs
 
+    folder = Path.cwd() if folder is None else folder
     user = Path(platformdirs.user_config_dir("fusion-magic", appauthor=False)) / "fusion.toml"
     found = [user] if user.is_file() else []
     for parent in (folder, *folder.parents):
@@ -305,6 +341,14 @@ def _files(folder: Path) -> list[Path]:
         if project.is_file() and b"[tool.fusion" in project.read_bytes():
             return [*found, project]
     return found
+
+
+def known_profiles() -> list[str]:
+    """
+    The names of the profiles that the files for this folder have.
+    """
+    tables = [_read_table(path).get("profiles", {}) for path in settings_files()]
+    return sorted({name for table in tables if isinstance(table, dict) for name in table})
 
 
 def _read_table(path: Path) -> dict[str, Any]:
@@ -337,7 +381,7 @@ def _beside(path: Path, value: Any) -> Any:
     """
     A relative path in a file means a place beside that file, wherever the notebook runs.
     """
-    if not isinstance(value, str) or "://" in value:
+    if not isinstance(value, str) or "://" in value or value.startswith(KEYRING):
         return value
     return str(path.parent / Path(value).expanduser())
 
@@ -358,3 +402,28 @@ def without_secret(url: str) -> str:
         return parts._replace(netloc=f"{user}{host}").geturl()
     except ValueError:
         return "(a URL that cannot be read)"
+
+
+def secrets_of(settings: Settings) -> tuple[str, ...]:
+    """
+    Every text in *settings* that must not be shown: the secrets, and passwords and keys in URLs; the longest first.
+    """
+    urls = [str(getattr(settings, f.name)) for f in fields(settings) if f.name.endswith("_url")]
+    found = {str(getattr(settings, name) or "") for name in SECRETS}
+    for url in urls:
+        found |= _secrets_in(url)
+    found |= {unquote(secret) for secret in found}
+    return tuple(sorted((text for text in found if len(text) >= _SHORTEST_SECRET), key=len)[::-1])
+
+
+def _secrets_in(url: str) -> set[str]:
+    """
+    >>> sorted(_secrets_in("postgresql://ana:one@host/db?sslpassword=two&x=3"))
+    ['one', 'two']
+    """
+    try:
+        parts = urlsplit(url)
+        pairs = parse_qsl(parts.query)
+        return {parts.password or ""} - {""} | {v for k, v in pairs if _SECRET_WORD.search(k)}
+    except ValueError:
+        return {url}

@@ -19,8 +19,10 @@ Every exception of this package, split by who can act on it.
     │   └── NotAllowed             the job is somebody else's
     ├── EngineError                the engine's operator, or the author of the query
     │   ├── EngineUnavailable      the engine does not answer
+    │   │   └── EngineRefuses      it does not let the user in
     │   ├── QueryGone              the engine no longer knows a query
     │   ├── QueryFailed            the engine refused or gave up the query
+    │   │   └── EngineBusy         the engine has no room for the query now
     │   └── QueryCanceled          somebody stopped the query
     ├── JobFailed                  a background job that did not come to its end, read by who waits for it
     ├── JobTimeout                 a background job that takes longer than somebody wanted to wait
@@ -41,7 +43,7 @@ user information.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Span(NamedTuple):
@@ -257,6 +259,12 @@ class EngineUnavailable(EngineError):
     """
 
 
+class EngineRefuses(EngineUnavailable):
+    """
+    The engine does not let the user in: asking again does not help.
+    """
+
+
 class QueryGone(EngineError):
     """
     The engine no longer knows a query: it was restarted, or nobody asked for the result in time.
@@ -282,6 +290,23 @@ class QueryFailed(EngineError):
     ) -> None:
         super().__init__(message, hint=hint, span=span, query_id=query_id)
         self.error_name = error_name
+
+
+class EngineBusy(QueryFailed):
+    """
+    The engine has no room for the query now: later it may take it.
+
+    Args:
+        is_begun: Whether the engine had begun it, so that only a query that writes nothing can be given again.
+    """
+
+    def __init__(self, message: str, *, is_begun: bool, **facts: Any) -> None:
+        super().__init__(
+            message,
+            hint="Try again later, or with --async: a worker waits until there is room.",
+            **facts,
+        )
+        self.is_begun = is_begun
 
 
 class QueryCanceled(EngineError):

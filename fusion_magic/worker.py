@@ -1,7 +1,8 @@
 """
-The worker: one process that claims background jobs and runs them, each in a thread of its own.
+The worker: one process that claims background jobs and runs them, in turns: a job that waits for its engine holds no thread.
 
     claim      while there is room, the next job under a lease
+    go on      the jobs that are due, once the places where their answers go on are written down
     beat       every second: the lease of all of them, how far they are, and who is to be cancelled
     stop       SIGTERM: claim no more, let short jobs end, hand the others over where they stand
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import queue
 import signal
 import socket
 import subprocess
@@ -20,10 +22,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from uuid import UUID, uuid4
 
 from fusion_magic.errors import StoreError
@@ -40,11 +43,15 @@ logger = logging.getLogger(__name__)
 BEAT_S = 1.0
 IDLE_POLL_S = 0.1  # between two looks at an empty queue, and after a while
 LONG_IDLE_POLL_S = 0.5
+TURN_S = 0.05  # between two rounds of many turns
+LOOK_EACH_S = 1.2  # between two looks at a query when there are more jobs than threads
 STOP_PATIENCE_S = 20.0  # for jobs that could not be handed over
 SIGN_FOR_S = 10.0
 TRINO_CONCURRENCY = 32
+TRINO_THREADS = 40  # of a worker on Trino, however many jobs it runs
 LOG_FILE = "worker.log"
 START_PATIENCE_S = 5.0  # until a worker that was started has signed
+NOTHING = nullcontext()
 _started_at: dict[str, float] = {}
 _children: list[subprocess.Popen[bytes]] = []  # that this process started; they outlive it
 
@@ -61,6 +68,8 @@ class Worker:
         idle_s: Seconds without a job after which it ends; None for never.
 
         is_only: End at once where another worker for the same engine is at work beside this store.
+
+        beside: Entered while it runs: what else is looked after.
     """
 
     def __init__(
@@ -73,7 +82,9 @@ class Worker:
         attempts: int = 3,
         idle_s: float | None = None,
         is_only: bool = False,
+        beside: AbstractContextManager[object] = NOTHING,
     ) -> None:
+        self._beside = beside
         self.id = f"{socket.gethostname()[:30]}-{os.getpid()}-{uuid4().hex[:8]}"
         self._outside = outside
         self._tasks = outside.store.tasks
@@ -83,16 +94,32 @@ class Worker:
         self._attempts = attempts
         self._idle_s = idle_s
         self._is_only = is_only
-        self._running: dict[UUID, tuple[BackgroundRun, threading.Thread]] = {}
+        self._turns: dict[UUID, Turn] = {}
+        self._told: dict[UUID, str] = {}
         self._lock = threading.Lock()
+        self._news = threading.Event()
         self._is_stopping = threading.Event()
         self._ended = threading.Event()
+        # On an engine that answers before it is done, a job needs a thread only while it has something to do.
+        threads = TRINO_THREADS if hasattr(outside.engine, "resume") else self._concurrency
+        self._threads = min(threads, self._concurrency)
+        self._crew = Crew(self._threads)
+        self._claims_at = 0.0
+        self._idle_pause_s = IDLE_POLL_S
+
+    @property
+    def has_left_jobs(self) -> bool:
+        """
+        Whether jobs could neither be ended nor handed over.
+        """
+        return bool(self._turns)
 
     def stop(self) -> None:
         """
         Let the worker end: no new jobs, and those that run are brought to an end or handed over.
         """
         self._is_stopping.set()
+        self._news.set()
 
     def run(self) -> None:
         """
@@ -104,7 +131,8 @@ class Worker:
         self._sign()
         beat.start()
         try:
-            self._serve()
+            with self._beside:
+                self._serve()
             self._hand_over()
         finally:
             self._ended.set()
@@ -114,55 +142,102 @@ class Worker:
 
     def _serve(self) -> None:
         busy_at = time.monotonic()
-        pause_s = IDLE_POLL_S
         while not self._is_stopping.is_set():
-            task = self._claim() if len(self._running) < self._concurrency else None
+            task = self._claim() if len(self._turns) < self._concurrency else None
             if task is not None:
                 self._begin(task)
-                pause_s = IDLE_POLL_S
-                continue
-            if self._running:
+            self._go_on()
+            if self._turns:
                 busy_at = time.monotonic()
             elif self._idle_s is not None and time.monotonic() - busy_at > self._idle_s:
                 return
-            self._is_stopping.wait(pause_s)
-            pause_s = min(pause_s * 1.02, LONG_IDLE_POLL_S)
+            if task is None:
+                self._rest()
+
+    def _rest(self) -> None:
+        """
+        Wait for the next turn or the next claim.
+        """
+        if len(self._turns) > self._threads:
+            time.sleep(TURN_S)
+        else:
+            self._news.wait(max(0.0, self._claims_at - time.monotonic()))
+            self._news.clear()
 
     def _claim(self) -> Task | None:
-        try:
-            return self._tasks.claim(self.id, engine_url=self._engine_url, lease_s=self._lease_s)
-        except StoreError:
-            logger.warning("the job store is away", extra={"action": "claim"})
-            self._is_stopping.wait(BEAT_S)
+        if time.monotonic() < self._claims_at:
             return None
+        try:
+            task = self._tasks.claim(self.id, engine_url=self._engine_url, lease_s=self._lease_s)
+        except StoreError:
+            self._note_outage("claim")
+            return None
+        self._idle_pause_s = (
+            IDLE_POLL_S if task else min(self._idle_pause_s * 1.02, LONG_IDLE_POLL_S)
+        )
+        self._claims_at = 0.0 if task else time.monotonic() + self._idle_pause_s
+        return task
+
+    def _note_outage(self, action: str) -> None:
+        """
+        Take no jobs for the time of a lease: those that ran out meanwhile are their workers', who renew them first.
+        """
+        logger.warning("the job store is away", extra={"action": action})
+        self._claims_at = time.monotonic() + self._lease_s
 
     def _begin(self, task: Task) -> None:
-        run = BackgroundRun(task, self._outside, self._attempts)
-        thread = threading.Thread(
-            target=self._work, args=(run,), name=f"fusion-{str(task.job_id)[:8]}", daemon=True
-        )
+        turn = Turn(BackgroundRun(task, self._outside, self._attempts))
         with self._lock:
-            self._running[task.job_id] = (run, thread)
-        thread.start()
+            self._turns[task.job_id] = turn
+        self._crew.give(lambda: self._work(turn))
 
-    def _work(self, run: BackgroundRun) -> None:
-        try:
-            run.work()
-        finally:
+    def _go_on(self) -> None:
+        """
+        Let the runs that are due go on, once their places are written down: all of them in one transaction.
+        """
+        now = time.monotonic()
+        with self._lock:
+            due = [turn for turn in self._turns.values() if not turn.is_busy and turn.due_at <= now]
+        places = [place for turn in due if (place := turn.run.place) is not None]
+        lost: frozenset[UUID] = frozenset()
+        if places:
+            try:
+                lost = self._tasks.checkpoint_all(self.id, places)
+            except StoreError:
+                self._note_outage("checkpoint")
+                time.sleep(BEAT_S)
+                return
+        written = {place.job_id: place for place in places}
+        for turn in due:
+            place = written.get(turn.run.task.job_id)
+            if place is not None:
+                turn.run.keep(place, is_lost=place.job_id in lost)
+            turn.is_busy = True
+            self._crew.give(lambda turn=turn: self._work(turn))  # type: ignore[misc]
+
+    def _work(self, turn: Turn) -> None:
+        # While there is a thread for each job, Trino holds its answer back until it has news.
+        is_crowded = len(self._turns) > self._threads
+        turn.run.go_on(wait_s=0.0 if is_crowded else None)
+        if turn.run.has_ended:
             with self._lock:
-                self._running.pop(run.task.job_id, None)
+                self._turns.pop(turn.run.task.job_id, None)
+                self._told.pop(turn.run.task.job_id, None)
             self._outside.engine.let_go()
+        else:
+            turn.rest(LOOK_EACH_S if is_crowded else 0.0)
+        self._news.set()
 
     def _runs(self) -> dict[UUID, BackgroundRun]:
         with self._lock:
-            return {job_id: run for job_id, (run, _) in self._running.items()}
+            return {job_id: turn.run for job_id, turn in self._turns.items()}
 
     def _beat(self) -> None:
         while not self._ended.wait(BEAT_S):
             try:
                 self._beat_once()
             except StoreError:
-                logger.warning("the job store is away", extra={"action": "beat"})
+                self._note_outage("beat")
 
     def _beat_once(self) -> None:
         runs = self._runs()
@@ -170,21 +245,84 @@ class Worker:
         if not runs:
             return
         how_far = {job_id: text for job_id, run in runs.items() if (text := run.progress())}
-        self._tasks.renew(self.id, lease_s=self._lease_s, progress=how_far)
+        news = {job_id: text for job_id, text in how_far.items() if self._told.get(job_id) != text}
+        self._tasks.renew(self.id, lease_s=self._lease_s, progress=news)
+        self._told = how_far
         for job_id in self._tasks.cancels_wanted(self.id):
             if job_id in runs:
                 # An engine that is slow to answer must not hold up the other leases.
-                threading.Thread(target=_cancel, args=(runs[job_id],), daemon=True).start()
+                threading.Thread(target=self._cancel, args=(job_id,), daemon=True).start()
+
+    def _cancel(self, job_id: UUID) -> None:
+        turn = self._turns.get(job_id)
+        if turn is None:
+            return
+        try:
+            turn.run.cancel()
+        except Exception:
+            logger.exception("cancel failed", extra={"action": "cancel"})
+        turn.due_at = 0.0
+        self._news.set()
 
     def _hand_over(self) -> None:
+        deadline = time.monotonic() + STOP_PATIENCE_S
         for run in self._runs().values():
             run.hand_over()
-        deadline = time.monotonic() + STOP_PATIENCE_S
-        while self._runs() and time.monotonic() < deadline:
-            time.sleep(IDLE_POLL_S)
+        while self._turns and time.monotonic() < deadline:
+            with self._lock:
+                for turn in self._turns.values():
+                    turn.due_at = 0.0
+            self._go_on()
+            time.sleep(TURN_S)
 
     def _sign(self) -> None:
-        self._tasks.sign(_row(self.id, self._engine_url))
+        self._tasks.sign(signature(self.id, role="worker", engine_url=self._engine_url))
+
+
+@dataclass(slots=True)
+class Turn:
+    """
+    A run, and when it goes on (``time.monotonic``).
+    """
+
+    run: BackgroundRun
+    due_at: float = 0.0
+    is_busy: bool = True
+
+    def rest(self, pause_s: float) -> None:
+        """
+        Wait as long as the run says, and *pause_s* where it waits for the engine.
+        """
+        wanted_s = self.run.pause_s
+        self.due_at = time.monotonic() + (pause_s if wanted_s is None else wanted_s)
+        self.is_busy = False
+
+
+class Crew:
+    """
+    Threads that do what they are given, started when they are needed. They do not keep the process from ending.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._count = 0
+        self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._idle = threading.Semaphore(0)
+
+    def give(self, order: Callable[[], None]) -> None:
+        """
+        Have *order* done; only one thread gives orders.
+        """
+        self._orders.put(order)
+        if not self._idle.acquire(blocking=False) and self._count < self._most:
+            self._count += 1
+            name = f"fusion-{self._count}"
+            threading.Thread(target=self._work, name=name, daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            self._orders.get()()
+            self._idle.release()
 
 
 def stop_on_signals(stop: Callable[[], None]) -> None:
@@ -203,14 +341,17 @@ def serve(worker: Worker, scheduler: Scheduler | None = None) -> None:
         scheduler: Runs beside it, in a thread: an embedded store has no process for it.
     """
     stop_on_signals(worker.stop)
-    if scheduler is None:
-        worker.run()
-        return
-    thread = threading.Thread(target=scheduler.run, name="fusion-scheduler", daemon=True)
-    thread.start()
+    thread = None
+    if scheduler is not None:
+        thread = threading.Thread(target=scheduler.run, name="fusion-scheduler", daemon=True)
+        thread.start()
     worker.run()
-    scheduler.stop()
-    thread.join(STOP_PATIENCE_S)
+    if scheduler is not None and thread is not None:
+        scheduler.stop()
+        thread.join(STOP_PATIENCE_S)
+    if worker.has_left_jobs:
+        # Their statements go on: what closes their readers on the way out would stop them.
+        os._exit(0)
 
 
 def start_beside(settings: Settings, tasks: Tasks, engine_url: str) -> None:
@@ -230,7 +371,11 @@ def workers_of(tasks: Tasks, engine_url: str) -> list[WorkerRow]:
     """
     The workers of that engine whose processes are there.
     """
-    return [row for row in tasks.workers() if row.engine_url == engine_url and is_alive(row)]
+    return [
+        row
+        for row in tasks.workers()
+        if row.role == "worker" and row.engine_url == engine_url and is_alive(row)
+    ]
 
 
 def is_alive(row: WorkerRow) -> bool:
@@ -275,23 +420,25 @@ def _let_go() -> None:
         child.returncode = child.returncode or 0
 
 
-def _cancel(run: BackgroundRun) -> None:
-    try:
-        run.cancel()
-    except Exception:
-        logger.exception("cancel failed", extra={"action": "cancel"})
-
-
-def _row(worker: str, engine_url: str) -> WorkerRow:
+def signature(
+    id_: str,
+    *,
+    role: Literal["worker", "scheduler"],
+    engine_url: str = "",
+    for_s: float = SIGN_FOR_S,
+) -> WorkerRow:
+    """
+    The row that says this process is alive, for *for_s* seconds.
+    """
     from fusion_magic.store import WorkerRow
 
     return WorkerRow(
-        id=worker,
+        id=id_,
         engine_url=engine_url,
         host=socket.gethostname(),
         pid=os.getpid(),
-        role="worker",
-        alive_until=datetime.now(UTC) + timedelta(seconds=SIGN_FOR_S),
+        role=role,
+        alive_until=datetime.now(UTC) + timedelta(seconds=for_s),
     )
 
 

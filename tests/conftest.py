@@ -7,11 +7,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.distribution import Distribution, build
 from tests.servers.trino import announce_with
+
+if TYPE_CHECKING:
+    from tests.servers.lake_trino import LakeTrino
 
 
 @pytest.hookimpl(trylast=True)
@@ -63,6 +67,20 @@ def trino_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakeTrino]:
+    """
+    A real Trino of its own with a bucket and a folder, which puts rows aside and has Hive catalogs.
+    """
+    from tests.servers.lake_trino import LakeTrino
+
+    made = LakeTrino(Path(tmp_path_factory.mktemp("lake"))).start()
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """
     The SQLAlchemy URL of a real PostgreSQL: ``FUSION_TEST_STORE_URL``, or one started for this run.
@@ -77,6 +95,31 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.url
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    """
+    A place in a bucket of an S3 server, which the environment's AWS settings lead to.
+    """
+    from fsspec import get_filesystem_class
+    from fsspec.core import url_to_fs
+    from moto.server import ThreadedMotoServer
+
+    # One that was made under other settings would go on with those.
+    get_filesystem_class("s3").clear_instance_cache()
+    patch = pytest.MonkeyPatch()
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    patch.setenv("AWS_ACCESS_KEY_ID", "test")
+    patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    url_to_fs("s3://lake")[0].mkdir("lake")
+    yield "s3://lake/fusion"
+    server.stop()
+    patch.undo()
 
 
 @pytest.fixture(scope="session")

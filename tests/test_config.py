@@ -4,9 +4,14 @@ Settings: precedence, and errors that say where the mistake is.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
+import keyring
 import pytest
+from keyring.backend import KeyringBackend
+from keyring.backends.fail import Keyring as FailingKeyring
 
 from fusion_magic.config import Settings, load_settings, parse_size, without_secret
 from fusion_magic.errors import InvalidSettings
@@ -126,6 +131,65 @@ def test_a_secret_comes_from_a_file_and_shows_nowhere(tmp_path: Path) -> None:
 
     assert settings.engine_token == "s3cret"
     assert "s3cret" not in repr(settings)
+
+
+class FileKeyring(KeyringBackend):
+    """
+    A keyring in a file.
+    """
+
+    priority = 1
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.path = path
+
+    def get_password(self, service: str, username: str) -> str | None:
+        kept: dict[str, str] = json.loads(self.path.read_text()) if self.path.exists() else {}
+        return kept.get(f"{service}/{username}")
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.path.write_text(json.dumps({f"{service}/{username}": password}))
+
+
+@pytest.fixture
+def file_keyring(tmp_path: Path) -> Iterator[FileKeyring]:
+    before = keyring.get_keyring()
+    made = FileKeyring(tmp_path / "keyring.json")
+    keyring.set_keyring(made)
+    yield made
+    keyring.set_keyring(before)
+
+
+@pytest.mark.parametrize("is_in_file", [True, False])
+def test_a_secret_comes_from_the_keyring(
+    tmp_path: Path, file_keyring: FileKeyring, is_in_file: bool
+) -> None:
+    keyring.set_password("trino", "ana", "s3cret/:é")
+    (tmp_path / "fusion.toml").write_text('[engine]\npassword_file = "keyring:trino/ana"\n')
+    variables = {} if is_in_file else {"FUSION_ENGINE_PASSWORD_FILE": "keyring:trino/ana"}
+
+    settings = load_settings(
+        environment=variables, folder=tmp_path if is_in_file else tmp_path.parent
+    )
+
+    assert settings.engine_password == "s3cret/:é"
+    assert "s3cret" not in repr(settings)
+
+
+def test_a_secret_that_the_keyring_does_not_have_is_named(
+    tmp_path: Path, file_keyring: FileKeyring
+) -> None:
+    with pytest.raises(InvalidSettings, match="no secret trino/bea") as caught:
+        load(tmp_path, FUSION_ENGINE_PASSWORD_FILE="keyring:trino/bea")
+    assert caught.value.hint == "keyring set trino bea"
+
+
+def test_a_machine_without_a_keyring_is_told(tmp_path: Path, file_keyring: FileKeyring) -> None:
+    keyring.set_keyring(FailingKeyring())  # type: ignore[no-untyped-call]
+
+    with pytest.raises(InvalidSettings, match="keyring cannot be read"):
+        load(tmp_path, FUSION_ENGINE_TOKEN_FILE="keyring:trino/ana")
 
 
 def test_a_missing_secret_file_is_named(tmp_path: Path) -> None:

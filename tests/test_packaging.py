@@ -19,7 +19,10 @@ import pytest
 
 from tests.distribution import ROOT, Distribution, install, run
 
-HEAVY = ("duckdb", "IPython", "pandas", "pyarrow", "sqlalchemy", "sqlglot", "trino", "yaml")
+HEAVY = (
+    *("duckdb", "IPython", "pandas", "pyarrow", "sqlalchemy", "sqlglot", "trino", "yaml"),
+    *("typer", "rich", "pydantic"),
+)
 
 
 @pytest.fixture(scope="module")

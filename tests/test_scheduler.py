@@ -4,28 +4,23 @@ The scheduler: every row delivered, in order for its target, whatever breaks.
 
 from __future__ import annotations
 
-import json
 import os
-import random
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from datetime import UTC, datetime
 from pathlib import Path
-from threading import Thread
-from typing import Any
+from threading import Event, Thread
+from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 
 from fusion_magic import Fusion, connect
-from fusion_magic.delivery.openlineage import OpenLineageDelivery
-from fusion_magic.errors import DeliveryError, InvalidSettings, PermanentDeliveryError
+from fusion_magic.delivery import JobFacts
+from fusion_magic.errors import DeliveryError, PermanentDeliveryError, StoreUnavailable
 from fusion_magic.scheduler import ATTEMPTS, Scheduler
-from fusion_magic.store import Job, Message
-
-KILLS = int(os.environ.get("FUSION_TEST_KILLS", "20"))
+from fusion_magic.store import Message, NewJob, Outcome, QueueRow
+from fusion_magic.store.tables import metadata, queue_delivery
 
 
 @pytest.fixture
@@ -51,7 +46,7 @@ class Receiver:
         self.errors = list(errors)
         self.taken: list[Message] = []
 
-    def deliver(self, message: Message, job: Job) -> None:
+    def deliver(self, message: Message, facts: JobFacts) -> None:
         if self.errors:
             raise self.errors.pop(0)
         self.taken.append(message)
@@ -71,14 +66,35 @@ def test_queued_lineage_is_delivered_and_kept_once(fusion: Fusion) -> None:
     assert fusion.store.outbox.edges() == [("a.b.c.t0", 'fusion.notebooks."n.ipynb"')]
 
 
+def test_a_scheduler_signs_while_it_is_at_work(fusion: Fusion) -> None:
+    """
+    ``fusion doctor`` tells a scheduler that is there from one that is not.
+    """
+    scheduler = fusion.scheduler()
+    thread = Thread(target=scheduler.run)
+    thread.start()
+    try:
+        deadline = time.monotonic() + 60
+        while not fusion.store.tasks.workers():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        [row] = fusion.store.tasks.workers()
+        assert (row.id, row.role, row.pid) == (scheduler.id, "scheduler", os.getpid())
+    finally:
+        scheduler.stop()
+        thread.join()
+
+    assert fusion.store.tasks.workers() == []
+
+
 def test_a_row_that_fails_is_tried_again_and_then_kept_aside(fusion: Fusion) -> None:
     fusion.run("CREATE TABLE a.b.c.new AS SELECT 1 AS x")
     receiver = Receiver(*[DeliveryError("away")] * ATTEMPTS)
     scheduler = Scheduler(fusion.store, [receiver])
 
     for _ in range(ATTEMPTS):
-        [message] = _claim_now(fusion)
-        scheduler._deliver(message)
+        _make_due(fusion)
+        scheduler.deliver_due()
 
     [letter] = fusion.store.outbox.dead()
     assert (letter.error, letter.attempts) == ("away", ATTEMPTS)
@@ -87,15 +103,12 @@ def test_a_row_that_fails_is_tried_again_and_then_kept_aside(fusion: Fusion) -> 
     assert [m.row.model_name_fqn for m in receiver.taken] == ["a.b.c.new"]
 
 
-def _claim_now(fusion: Fusion) -> Any:
+def _make_due(fusion: Fusion) -> None:
     """
-    As if the row were due.
+    As if all waiting were over.
     """
-    import sqlalchemy as sa
-
     with fusion.store._engine.begin() as connection:  # type: ignore[attr-defined]
-        connection.execute(sa.text("UPDATE queue_delivery SET due = '2000-01-01 00:00:00.000000'"))
-    return fusion.store.outbox.claim("s", lease_s=60, limit=10)
+        connection.execute(sa.update(queue_delivery).values(due=datetime(2000, 1, 1, tzinfo=UTC)))
 
 
 @pytest.mark.parametrize("error", [PermanentDeliveryError("no such table"), ValueError("a bug")])
@@ -109,115 +122,169 @@ def test_one_broken_row_holds_up_no_other(fusion: Fusion, error: Exception) -> N
     assert [m.row.model_name_fqn for m in receiver.taken] == ["a.b.c.other"]
 
 
-def test_openlineage_events_name_tables_columns_and_the_statement(
-    fusion: Fusion, tmp_path: Path
+class Slow(Receiver):
+    """
+    Takes its time, and knows when two tell it of one target at once.
+    """
+
+    def __init__(self, begun: Event, go_on: Event) -> None:
+        super().__init__()
+        self.begun = begun
+        self.go_on = go_on
+        self.under_way: list[str] = []
+        self.clashes = 0
+
+    def deliver(self, message: Message, facts: JobFacts) -> None:
+        target = message.row.model_name_fqn
+        self.clashes += target in self.under_way
+        self.under_way.append(target)
+        self.begun.set()
+        assert self.go_on.wait(60)
+        self.under_way.remove(target)
+        super().deliver(message, facts)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fusion]:
+    """
+    On each kind of store, with two edges of one target queued by each of two jobs.
+    """
+    url = request.getfixturevalue("postgres_url") if request.param == "postgres" else None
+    if url is not None:
+        engine = sa.create_engine(url)
+        with engine.begin() as connection:
+            metadata.drop_all(connection)
+            connection.exec_driver_sql("DROP TABLE IF EXISTS alembic_version")
+        engine.dispose()
+    with connect(store_url=url, data_dir=str(tmp_path / "data"), worker_start="never") as opened:
+        for _ in range(2):
+            rows = [
+                QueueRow(model_name_fqn="a.b.c.t", from_fqn=f"a.b.c.{name}", command="LINEAGE")
+                for name in "sr"
+            ]
+            job_id, store = uuid4(), opened.store
+            store.create(NewJob(id=job_id, user_query="SELECT 1"))
+            store.queue(job_id, converted_query="", limit_=None, offset_=None, models=())
+            store.start(job_id)
+            store.finish(job_id, Outcome(queue=rows))
+        yield opened
+
+
+def test_a_delivery_that_outlasts_its_lease_is_not_begun_by_another(
+    both: Fusion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = fusion.run("SELECT id AS key FROM a.b.c.t0", origin="n.ipynb")
-    path = tmp_path / "events.jsonl"
-    delivery = OpenLineageDelivery(f"openlineage+file://{path}")
-    scheduler = Scheduler(fusion.store, [delivery])
-    while fusion.queued():
-        scheduler.deliver_due()
-    delivery.close()
+    monkeypatch.setattr("fusion_magic.scheduler.LEASE_S", 1.0)
+    begun, go_on = Event(), Event()
+    receiver = Slow(begun, go_on)
+    first = Thread(target=Scheduler(both.store, [receiver]).deliver_due)
+    first.start()
+    assert begun.wait(60)
+    other = Scheduler(both.store, [receiver])
 
-    [event] = [json.loads(line) for line in path.read_text().splitlines() if line]
-    assert event["eventType"] == "COMPLETE"
-    assert event["run"]["runId"] == result.job_id
-    assert event["job"]["facets"]["sql"]["query"] == "SELECT id AS key FROM a.c.t0 AS t0".replace(
-        " AS t0", ""
-    )
-    assert [(d["namespace"], d["name"]) for d in event["inputs"]] == [("a", "b.c.t0")]
-    [output] = event["outputs"]
-    assert (output["namespace"], output["name"]) == ("fusion", 'notebooks."n.ipynb"')
-    fields = output["facets"]["columnLineage"]["fields"]["key"]["inputFields"]
-    assert [(f["namespace"], f["name"], f["field"]) for f in fields] == [("a", "b.c.t0", "id")]
+    tried = []
+    until = time.monotonic() + 3  # of leases
+    while time.monotonic() < until:
+        tried.append(other.deliver_due())
+        time.sleep(0.2)
+    go_on.set()
+    first.join()
+    while other.deliver_due():
+        pass
 
-
-def test_openlineage_events_go_over_http_with_the_token(fusion: Fusion) -> None:
-    seen: list[tuple[str, str | None, Any]] = []
-    statuses = [503, 201]
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            seen.append((self.path, self.headers.get("Authorization"), json.loads(body)))
-            self.send_response(201 if len(seen) > 1 else statuses[1])
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            return None
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    url = f"openlineage+http://127.0.0.1:{server.server_address[1]}"
-    fusion.run("SELECT id FROM a.b.c.t0")
-    delivery = OpenLineageDelivery(url, token="secret")
-    scheduler = Scheduler(fusion.store, [delivery])
-    while fusion.queued():
-        scheduler.deliver_due()
-    delivery.close()
-    server.shutdown()
-    server.server_close()
-
-    [(path, authorization, event)] = seen
-    assert (path, authorization) == ("/api/v1/lineage", "Bearer secret")
-    assert event["outputs"][0]["namespace"] == "fusion"
+    assert (set(tried), receiver.clashes) == ({0}, 0)
+    assert [m.row.from_fqn for m in receiver.taken] == ["a.b.c.s", "a.b.c.r"] * 2
+    assert both.queued() == []
 
 
-def test_an_unknown_receiver_is_refused() -> None:
-    with pytest.raises(InvalidSettings, match="ftp"):
-        OpenLineageDelivery("ftp://host")
+def test_several_schedulers_tell_each_row_once_and_in_order(both: Fusion) -> None:
+    go_on = Event()
+    go_on.set()
+    receiver = Slow(Event(), go_on)
+    schedulers = [Scheduler(both.store, [receiver]) for _ in range(3)]
+    threads = [Thread(target=scheduler.run) for scheduler in schedulers]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 60
+    while both.queued() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for scheduler in schedulers:
+        scheduler.stop()
+    for thread in threads:
+        thread.join()
+
+    assert receiver.clashes == 0
+    assert [m.row.from_fqn for m in receiver.taken] == ["a.b.c.s", "a.b.c.r"] * 2
 
 
-@pytest.mark.timeout(120 + 10 * KILLS)
-def test_nothing_is_lost_or_doubled_when_schedulers_are_killed(
-    fusion: Fusion, tmp_path: Path
+def test_a_store_that_goes_away_in_the_middle_loses_nothing(
+    both: Fusion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = both.store.outbox
+    receiver = Receiver()
+    scheduler = Scheduler(both.store, [receiver])
+    delivered = outbox.delivered
+    away = [True, True]
+
+    def fail(message: Message) -> None:
+        if away:
+            away.pop()
+            raise StoreUnavailable("gone")
+        delivered(message)
+
+    monkeypatch.setattr(outbox, "delivered", fail)
+    monkeypatch.setattr("fusion_magic.scheduler.IDLE_POLL_S", 0.01)
+    thread = Thread(target=scheduler.run)
+    thread.start()
+    deadline = time.monotonic() + 60
+    while both.queued() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    scheduler.stop()
+    thread.join()
+
+    assert both.queued() == []
+    told = [m.row.from_fqn for m in receiver.taken]
+    assert told == ["a.b.c.s"] * 2 + ["a.b.c.s", "a.b.c.r"] + ["a.b.c.s", "a.b.c.r"]
+
+
+def test_what_is_left_when_it_is_stopped_is_due_to_others_at_once(fusion: Fusion) -> None:
+    for number in range(3):
+        fusion.run(f"CREATE TABLE a.b.c.new{number} AS SELECT 1 AS x")
+    stopping = Receiver()
+    scheduler = Scheduler(fusion.store, [stopping])
+    take = stopping.deliver
+
+    def stop(message: Message, facts: JobFacts) -> None:
+        scheduler.stop()
+        take(message, facts)
+
+    stopping.deliver = stop  # type: ignore[method-assign]
+    scheduler.deliver_due()
+    other = Receiver()
+
+    assert Scheduler(fusion.store, [other]).deliver_due() == 2
+    assert len(stopping.taken) == 1
+
+
+def test_a_cell_with_a_receiver_starts_a_scheduler_some_time_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    Two at once, each killed (-9) at random moments.
+    Not a cell's own work: it only sets an alarm.
     """
-    chance = random.Random(7)
-    events = tmp_path / "events.jsonl"
-    environment = {
-        **fusion.settings.environment(os.environ),
-        "FUSION_DELIVERY_URL": f"openlineage+file://{events}",
-        "PYTHONPATH": str(Path(__file__).parents[1]),
-    }
-
-    def start() -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "fusion_magic.cli", "scheduler"]
-        return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-
-    running = [start(), start()]
-    for number in range(KILLS):
-        for origin in range(5):
-            fusion.run(f"SELECT id FROM a.b.c.t{number % 5}", origin=f"n{origin}.ipynb")
-        time.sleep(chance.uniform(0.1, 1.2))
-        place = chance.randrange(2)
-        running[place].kill()
-        running[place].wait()
-        running[place] = start()
-    import sqlalchemy as sa
-
-    deadline = time.monotonic() + 100
-    while fusion.queued():
-        assert time.monotonic() < deadline
-        with fusion.store._engine.begin() as connection:  # type: ignore[attr-defined]
-            # What a killed one had claimed would be due after a minute.
-            connection.execute(
-                sa.text("UPDATE queue_delivery SET due = '2000-01-01 00:00:00.000000'")
-            )
-        time.sleep(1)
-    for process in running:
-        process.terminate()
-        # One that had only just been started has no handler yet.
-        assert process.wait(30) in (0, -signal.SIGTERM)
-
-    wanted = {(f"a.b.c.t{n}", f'fusion.notebooks."n{o}.ipynb"') for n in range(5) for o in range(5)}
-    assert fusion.store.outbox.dead() == []
-    assert set(fusion.store.outbox.edges()) == wanted
-    assert len(fusion.store.outbox.edges()) == len(wanted)
-    told = [json.loads(line) for line in events.read_text().splitlines() if line]
-    assert {event["run"]["runId"] for event in told} == {
-        str(job.id) for job in fusion.jobs(limit=9999)
-    }
+    started: list[str] = []
+    monkeypatch.setattr("fusion_magic.app.DELIVER_AFTER_S", 0.05)
+    monkeypatch.setattr(Fusion, "ensure_worker", lambda self: started.append("worker"))
+    url = f"openlineage+file://{tmp_path / 'e.jsonl'}"
+    with connect(data_dir=str(tmp_path), delivery_url=url) as fusion:
+        fusion.run("SELECT 1 AS x", lineage=False)
+        assert fusion._timer is None
+        fusion.run("SELECT 1 AS x")
+        assert fusion._timer is not None
+        fusion._timer.join()
+    assert started == ["worker"]
+    with connect(data_dir=str(tmp_path), delivery_url=url, worker_start="never") as fusion:
+        fusion.run("SELECT 1 AS x")
+        assert fusion._timer is None
+    with connect(data_dir=str(tmp_path)) as fusion:
+        fusion.run("SELECT 1 AS x")
+        assert fusion._timer is None

@@ -4,15 +4,27 @@ The demo: real data, made on the spot, and the quickstart notebook run from begi
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+import typer
 
 from fusion_magic.errors import FusionError, InvalidSettings, MissingExtra
 from fusion_magic.notebook.running import run_notebook
 
 SCALE = 0.1
 _TABLES = ("customer", "lineitem", "nation", "orders", "part", "partsupp", "region", "supplier")
+
+
+def register(app: typer.Typer) -> None:
+    """
+    Add the commands of this module.
+    """
+    app.command(name="demo")(run_demo)
+    app.command()(lab)
 
 
 def notebooks_folder() -> Path:
@@ -66,10 +78,7 @@ def make_data(folder: Path) -> None:
 
 def run_demo() -> None:
     """
-    Run the quickstart notebook on the embedded default; print its cells, and what they left behind.
-
-    Raises:
-        FusionError: A cell failed that should not.
+    Run the quickstart notebook and print what it does.
     """
     folder = notebooks_folder()
     make_data(folder)
@@ -80,6 +89,17 @@ def run_demo() -> None:
             _print_cell(cell)
         _print_traces(catalog, Path(data_dir))
     print("\nTo try it yourself: make lab")
+
+
+def lab() -> int:
+    """
+    Open the quickstart notebook in JupyterLab.
+    """
+    folder = notebooks_folder()
+    make_data(folder)
+    return subprocess.call(  # noqa: S603 - our own interpreter and notebook
+        [sys.executable, "-m", "jupyterlab", str(folder / "quickstart.ipynb")]
+    )
 
 
 def _run_cells(path: Path, catalog: Path, data_dir: Path) -> list[Any]:

@@ -1,15 +1,45 @@
 """
 Where outbox rows go: the port.
 
-``local`` keeps the lineage graph beside the jobs; ``openlineage`` sends events. An effect is idempotent, since a row may be
-delivered more than once.
+``local`` keeps the lineage graph beside the jobs; ``openlineage`` sends events. What every receiver may count on:
+
+- Rows of one target come one after another, by rising id: a table's INGESTION before the edges that lead to it.
+- A row may come again. Its effect is idempotent, and what is told is the same both times.
+- An error that is no ``PermanentDeliveryError`` brings the row again, later each time.
+- Calls come one at a time. A row is held for ``scheduler.LEASE_S`` and for as long as the call takes beyond it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from fusion_magic.store import Job, Message
+from fusion_magic.store import ColumnEdge, Job, Message, ModelRow
+
+
+@dataclass(frozen=True, slots=True)
+class JobFacts:
+    """
+    The job that a row comes from, whole: the same however many of its rows were delivered.
+
+    Attributes:
+        job: With the user's text and what the engine ran.
+        models: The names it used, with entity id (None for what the metadata did not know) and Trino name.
+        edges: All its (source FQN, target FQN), in the order they were found.
+        column_edges: All its column edges.
+    """
+
+    job: Job
+    models: Sequence[ModelRow] = ()
+    edges: Sequence[tuple[str, str]] = ()
+    column_edges: Sequence[ColumnEdge] = ()
+
+    def model(self, fqn: str) -> ModelRow | None:
+        """
+        What the job knew of a name.
+        """
+        return next((m for m in self.models if m.fully_qualified_name == fqn), None)
 
 
 class Delivery(Protocol):
@@ -19,9 +49,14 @@ class Delivery(Protocol):
 
     name: str
 
-    def deliver(self, message: Message, job: Job) -> None:
+    def deliver(self, message: Message, facts: JobFacts) -> None:
         """
         Tell the receiver of one row.
+
+        Args:
+            message: The row, with the column edges between its two tables.
+
+            facts: The job that it comes from.
 
         Raises:
             DeliveryError: It may be tried again.

@@ -4,7 +4,8 @@ The lineage graph in the job store: each edge once, however often it is delivere
 
 from __future__ import annotations
 
-from fusion_magic.store import Job, Message, Outbox
+from fusion_magic.delivery import JobFacts
+from fusion_magic.store import Message, Outbox
 
 
 class LocalDelivery:
@@ -17,7 +18,7 @@ class LocalDelivery:
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
 
-    def deliver(self, message: Message, job: Job) -> None:
+    def deliver(self, message: Message, facts: JobFacts) -> None:
         """See ``Delivery.deliver``; a table without edges needs no entry of its own."""
         if message.row.from_fqn is not None:
             self._outbox.keep_edge(message)

@@ -30,6 +30,8 @@ class EngineQuery:
         targets: The Trino names that the statement makes or writes.
         tags: More words for the engine's operator, like the notebook's name.
         is_query: Whether it gives rows and writes nothing, so that it may be stopped or repeated freely.
+        session: What earlier statements of another process have changed for it, as ``Engine.session`` gave it there; None
+            for the engine's own.
     """
 
     sql: str
@@ -38,6 +40,7 @@ class EngineQuery:
     targets: tuple[tuple[str, ...], ...] = ()
     tags: tuple[str, ...] = ()
     is_query: bool = True
+    session: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,9 @@ class Execution(Protocol):
 
     def schema(self) -> pa.Schema:
         """
-        The result's columns; waits until the engine knows them. Column names may repeat.
+        The result's columns; waits until the engine knows them, at the latest until the end. Column names may repeat.
+
+        For the thread that iterates. Raises what ``batches`` raises.
         """
         ...
 
@@ -150,12 +155,24 @@ class Engine(Protocol):
     """
 
     name: str
-    reads_files: bool  # ``Entity.source``, so that stored results can be named in SQL
 
     @property
     def default_schema(self) -> tuple[str, ...]:
         """
         Catalog and schema of a name that has neither; shorter where the engine has no such default.
+        """
+        ...
+
+    def result_parts(self, name: str) -> tuple[str, ...] | None:
+        """
+        The Trino name for one use of the stored result *name*, whose file is the entity's source; None where this engine cannot
+        read it.
+        """
+        ...
+
+    def session(self) -> Mapping[str, str]:
+        """
+        What statements (SET SESSION, PREPARE …) have changed for later ones, for a process that runs one of them.
         """
         ...
 
@@ -168,6 +185,12 @@ class Engine(Protocol):
     def is_shared(self, trino_parts: tuple[str, ...]) -> bool:
         """
         Whether another process that has the same engine finds the table of that name where this one does.
+        """
+        ...
+
+    def about(self) -> str:
+        """
+        What answers, for a person: its name, its version and how it was signed in to.
         """
         ...
 
@@ -215,14 +238,24 @@ class Engine(Protocol):
 
 class Resumable(Execution, Protocol):
     """
-    A statement whose answers another process can go on reading.
+    A statement whose answers another process can go on reading, and whose reader is free while there are none.
 
     Attributes:
+        next_uri: The address of the page that is asked for next.
         checkpoint: Called with the query's id, the address of the next page and whether rows have come, before that page
             is asked for. What it raises ends the reading and leaves the query alone.
+        wait_s: Seconds that the engine may wait for news before it answers; None for as long as it likes.
     """
 
+    next_uri: str | None
     checkpoint: Callable[[str | None, str, bool], None] | None
+    wait_s: float | None
+
+    def arrivals(self) -> Generator[pa.RecordBatch | None, None, None]:
+        """
+        ``batches``, and None wherever the engine has been asked and has no rows yet: time for something else.
+        """
+        ...
 
 
 class ResumableEngine(Engine, Protocol):

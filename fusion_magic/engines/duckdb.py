@@ -36,6 +36,7 @@ from fusion_magic.sql.translation import quote
 if TYPE_CHECKING:
     import pyarrow as pa
 
+RESULTS_SCHEMA = ("fusion", "results")
 BATCH_ROWS = 100_000
 LOCK_PATIENCE_S = 5.0  # with another process that has the file
 LOCK_POLL_S = 0.05
@@ -77,7 +78,6 @@ class DuckDBEngine:
     """
 
     name = "duckdb"
-    reads_files = True
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -103,6 +103,14 @@ class DuckDBEngine:
         """See ``Engine.default_schema``."""
         return ("memory" if self._is_in_memory else Path(self._path).stem, "main")
 
+    def result_parts(self, name: str) -> tuple[str, ...]:
+        """See ``Engine.result_parts``."""
+        return (*RESULTS_SCHEMA, name)
+
+    def session(self) -> Mapping[str, str]:
+        """See ``Engine.session``: there are no such statements here."""
+        return {}
+
     def has_table(self, trino_parts: tuple[str, ...]) -> bool:
         """See ``Engine.has_table``."""
         query = (
@@ -116,6 +124,12 @@ class DuckDBEngine:
     def is_shared(self, trino_parts: tuple[str, ...]) -> bool:
         """See ``Engine.is_shared``: what is in the file."""
         return not self._is_in_memory and trino_parts[0] == self.default_schema[0]
+
+    def about(self) -> str:
+        """See ``Engine.about``."""
+        with self._lock:
+            [(version,)] = self._connect().execute("SELECT version()").fetchall()
+        return f"DuckDB {version.removeprefix('v')}"
 
     def catalogs(self) -> frozenset[str]:
         """See ``Engine.catalogs``."""
@@ -468,7 +482,7 @@ def _message(exc: BaseException) -> str:
     DuckDB's message without its own copy of the SQL, which is not the user's.
     """
     text = str(exc).partition("\nLINE ")[0].partition("\n\nLINE ")[0].strip()
-    return text.removeprefix("Invalid Input Error: ")
+    return re.sub(r"^(?:[A-Z]\w+ )+Error: ", "", text)
 
 
 def _name(parts: Sequence[str]) -> str:

@@ -17,12 +17,14 @@ import json
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
 from fusion_magic.engines import Engine, EngineQuery, Execution, Progress
 from fusion_magic.errors import (
+    EngineBusy,
+    EngineRefuses,
     EngineUnavailable,
     FusionError,
     JobFailed,
@@ -37,12 +39,17 @@ from fusion_magic.jobs.payload import from_payload, to_payload
 from fusion_magic.jobs.prepare import Translation
 from fusion_magic.jobs.run import Outside, Run
 from fusion_magic.jobs.submit import Request, recorded
-from fusion_magic.store import NewTask, Store, Task
+from fusion_magic.store import NewTask, Place, Store, Task
 
 logger = logging.getLogger(__name__)
 
 STORE_PATIENCE_S = 600.0  # a store that is away for longer loses the job to its next attempt
-RETRY_DELAY_S = 5.0  # before a job whose engine is away is begun again, doubled each time
+ENGINE_PATIENCE_S = 600.0  # an engine that is away for longer fails the job
+FIRST_DELAY_S = (
+    0.5  # before an engine that has no room, or is away, is asked again; doubled each time
+)
+LONGEST_DELAY_S = 20.0
+_FOR_THIS_PROCESS = frozenset({"USE", "SET", "RESET", "PREPARE", "DEALLOCATE"})
 BEGUN = "begun"  # the place of a statement on an engine that has no places
 READ = "read"  # the place of a query of which rows have come: they are lost with their reader
 
@@ -63,7 +70,7 @@ def new_task(
     """
     _require_shared(translation, engine)
     return NewTask(
-        payload=to_payload(request, translation),
+        payload=to_payload(request, translation, session=engine.session()),
         engine_url=engine_url,
         owner=request.owner,
         priority=priority,
@@ -74,8 +81,9 @@ def _require_shared(translation: Translation, engine: Engine) -> None:
     """
     A worker is another process: it knows neither this one's USE nor tables in its memory.
     """
-    if translation.prefix is not None:
-        raise UnsupportedSql("USE is for this notebook; it cannot run in the background.")
+    word = translation.kind.partition(" ")[0]
+    if word in _FOR_THIS_PROCESS:
+        raise UnsupportedSql(f"{word} is for this notebook; it cannot run in the background.")
     for reference, resolved in zip(translation.references, translation.resolved, strict=True):
         has_source = resolved.entity is not None and resolved.entity.source is not None
         if not (has_source or engine.is_shared(resolved.trino_parts)):
@@ -91,37 +99,91 @@ def _require_shared(translation: Translation, engine: Engine) -> None:
 @dataclass(slots=True)
 class BackgroundRun:
     """
-    One attempt at a claimed job, in the caller's thread. ``cancel`` and ``hand_over`` are for others.
+    One attempt at a claimed job, in its caller's time. ``cancel`` and ``hand_over`` are for other threads.
 
     Args:
         max_attempts: How often a job is begun at most.
+
+    Attributes:
+        pause_s: Seconds for which the run has nothing to do; None where it waits for the engine's news.
+        has_ended: Whether this attempt is over.
     """
 
     task: Task
     outside: Outside
     max_attempts: int
+    pause_s: float | None = None
+    has_ended: bool = False
+    _wait_s: float | None = None
     _run: Run | None = None
+    _steps: Generator[float | None, None, None] | None = None
+    _query_id: str | None = None
+    _place: str | None = None  # that is written down
+    _losses: int = 0
+    _waits_for: str = ""
     _is_handed_over: bool = False
     _is_cancelled: bool = False
-    _has_read: bool = False
+    _is_lost: bool = False
 
     def __post_init__(self) -> None:
         self.outside = replace(self.outside, store=cast("Store", _Patient(self.outside.store)))
+        self._query_id, self._place = self.task.query_id, self.task.next_uri
 
     def work(self) -> None:
         """
         Bring the job to its end, or leave it for a later attempt. Raises nothing: the job's row tells.
         """
+        while not self.has_ended:
+            self.go_on()
+            time.sleep(self.pause_s or 0)
+
+    def go_on(self, *, wait_s: float | None = None) -> None:
+        """
+        Work until there is nothing to do for a while (``pause_s``), or no more (``has_ended``). Raises nothing.
+
+        Args:
+            wait_s: See ``Resumable.wait_s``.
+        """
         task = self.task
+        self._wait_s = wait_s
+        if hasattr(execution := self._execution(), "wait_s"):
+            cast("Any", execution).wait_s = wait_s
+        self._steps = self._steps or self._attempt()
         try:
             with recorded(self.outside.store, task.job_id, attempt=task.attempt):
-                self._attempt()
+                for pause_s in self._steps:
+                    self.pause_s = pause_s
+                    return
         except LeaseLost:
             logger.info("job left to another", extra=_about("left", task))
         except FusionError:
             logger.info("job ended with an error", extra=_about("ended", task))
         except Exception:
             logger.exception("job ended with a fault of ours", extra=_about("fault", task))
+        self.has_ended = True
+
+    @property
+    def place(self) -> Place | None:
+        """
+        What must be written down before the run goes on; None where nothing must.
+        """
+        execution: Any = self._execution()
+        next_uri = getattr(execution, "next_uri", None)
+        if next_uri is None or next_uri == self._place or self._place == READ:
+            return None
+        return Place(
+            job_id=self.task.job_id,
+            attempt=self.task.attempt,
+            query_id=execution.query_id if execution.query_id != self._query_id else None,
+            next_uri=next_uri,
+        )
+
+    def keep(self, place: Place, *, is_lost: bool) -> None:
+        """
+        That place is written down, or was refused since another worker has the job.
+        """
+        self._is_lost = is_lost
+        self._note(place.query_id, place.next_uri)
 
     def cancel(self) -> None:
         """
@@ -141,40 +203,80 @@ class BackgroundRun:
         """
         How far it is, as JSON; None before the engine has it.
         """
-        drain = self._run.drain if self._run is not None else None
-        if drain is None or drain.execution is None:
+        execution = self._execution()
+        if execution is None:
             return None
-        execution = drain.execution
         data = {**asdict(execution.progress()), "info_url": execution.info_url}
+        if self._waits_for:
+            data = {**data, "state": "WAITING", "waits_for": self._waits_for}
         return json.dumps(data, separators=(",", ":"))
 
-    def _attempt(self) -> None:
+    def _execution(self) -> Execution | None:
+        drain = self._run.drain if self._run is not None else None
+        return drain.execution if drain is not None else None
+
+    def _attempt(self) -> Generator[float | None, None, None]:
+        """
+        The job, begun again for as long as the engine has no room, is away, or has forgotten it.
+        """
         task = self.task
         if task.attempt > self.max_attempts:
             raise JobFailed(
                 f"Given up: {self.max_attempts} workers that ran it ended before it did.",
                 hint="Their log files tell why; submit the query again when that is mended.",
             )
-        self._run = run = Run(
-            from_payload(task),
-            self.outside,
-            is_stored=True,
-            attempt=task.attempt,
-            execute=self._execute,
-            drain_kind=InlineDrain,
-        )
-        try:
-            run.drive(_no_tick)
-        except EngineUnavailable as error:
-            if task.attempt >= self.max_attempts or self._is_cancelled:
-                raise
-            self._give_back(RETRY_DELAY_S * 2 ** (task.attempt - 1) * (1 + random.random()))  # noqa: S311
-            raise LeaseLost(f"To be begun again: {error.message}") from error
+        submitted = from_payload(task)
+        delays, away_since = _delays(), None
+        while True:
+            self._run = Run(
+                submitted,
+                self.outside,
+                is_stored=True,
+                attempt=task.attempt,
+                execute=self._execute,
+                drain_kind=InlineDrain,
+            )
+            try:
+                for _ in self._run.steps(_no_tick):
+                    delays, away_since = _delays(), None
+                    yield None
+                return
+            except (EngineBusy, EngineUnavailable, QueryGone) as error:
+                away_since = away_since or time.monotonic()
+                self._require_repeatable(error, away_since)
+                self._waits_for = error.message
+            yield next(delays)
+            self._waits_for = ""
+            self._require_kept()
 
-    def _give_back(self, delay_s: float) -> None:
-        self.outside.store.tasks.release(
-            self.task.job_id, attempt=self.task.attempt, delay_s=delay_s
-        )
+    def _require_repeatable(self, error: FusionError, away_since: float) -> None:
+        """
+        Raise *error* where it is the job's end.
+        """
+        if self._is_cancelled:
+            raise QueryCanceled("The query was canceled.") from error
+        if isinstance(error, EngineRefuses):
+            raise error
+        if isinstance(error, EngineBusy):
+            if error.is_begun and not self._is_query:
+                raise error
+            # It ended there without having done anything: it can be begun as if for the first time.
+            self._write_down(None, None)
+            return
+        is_gone = isinstance(error, QueryGone)
+        if is_gone or self._place == READ:
+            # The statement is lost, with its rows or without: begun again, it is a new attempt in all but the number.
+            self._losses += 1
+            if self.task.attempt + self._losses > self.max_attempts:
+                raise error
+        if is_gone:
+            self._write_down(None, READ)
+        elif time.monotonic() - away_since > ENGINE_PATIENCE_S:
+            raise error
+
+    @property
+    def _is_query(self) -> bool:
+        return self._run is not None and self._run.translation.is_query
 
     def _execute(self, query: EngineQuery) -> Execution:
         """
@@ -182,23 +284,23 @@ class BackgroundRun:
         """
         if self._is_cancelled:
             raise QueryCanceled("The query was canceled.")
-        place = self.task.next_uri
-        if place is None:
-            return self._begin(query)
         engine: Any = self.outside.engine
-        if place not in {BEGUN, READ}:
-            return self._watched(_Taken(engine.resume(place, query), lambda: self._again(query)))
-        return self._again(query)
+        if self._place is None:
+            return self._begin(query)
+        if self._place in {BEGUN, READ}:
+            return self._again(query)
+        return self._watched(engine.resume(self._place, query))
 
     def _begin(self, query: EngineQuery) -> Execution:
-        self._has_read = False
+        self._place = None
         if not hasattr(self.outside.engine, "resume"):
-            self._checkpoint(None, BEGUN, False)
+            self._write_down(None, BEGUN)
         return self._watched(self.outside.engine.execute(query))
 
     def _watched(self, execution: Any) -> Execution:
         if hasattr(execution, "checkpoint"):
             execution.checkpoint = self._checkpoint
+            execution.wait_s = self._wait_s
         return execution  # type: ignore[no-any-return]
 
     def _again(self, query: EngineQuery) -> Execution:
@@ -206,14 +308,15 @@ class BackgroundRun:
         The statement once more, if that is safe.
         """
         engine: Any = self.outside.engine
-        query_id = self.task.query_id
+        query_id = self._query_id
         state = engine.state_of(query_id) if query_id and hasattr(engine, "state_of") else None
         if not query.is_query:
             if state == "FINISHED":
                 return _Done()
             if not self._is_target_absent(query):
                 raise JobFailed(
-                    "The worker that ran it ended, and whether its statement was carried out is not known.",
+                    "Whether its statement was carried out is not known: the worker that ran it, or the engine, has "
+                    "ended meanwhile.",
                     hint="Look at its target, then submit the query again if it must be.",
                     query_id=query_id,
                 )
@@ -230,46 +333,45 @@ class BackgroundRun:
         )
 
     def _checkpoint(self, query_id: str | None, next_uri: str, has_rows: bool) -> None:
-        if self._has_read:
+        if self._place == READ:
             # Rows that have come are lost with this process, so that no later place is one to go on from.
             return
-        if self._is_handed_over and not has_rows:
-            self._give_back(0.0)
+        if not has_rows:
+            self._require_kept()
+        place = READ if has_rows else next_uri
+        if place != self._place:
+            self._write_down(query_id, place)
+
+    def _require_kept(self) -> None:
+        if self._is_lost:
+            raise LeaseLost("Another worker has the job.")
+        if self._is_handed_over:
+            self.outside.store.tasks.release(self.task.job_id, attempt=self.task.attempt)
             raise LeaseLost("Handed over to another worker.")
-        self._has_read = has_rows
+
+    def _write_down(self, query_id: str | None, place: str | None) -> None:
         self.outside.store.tasks.checkpoint(
-            self.task.job_id,
-            attempt=self.task.attempt,
-            query_id=query_id,
-            next_uri=READ if has_rows else next_uri,
+            self.task.job_id, attempt=self.task.attempt, query_id=query_id, next_uri=place
         )
+        self._note(query_id, place)
+
+    def _note(self, query_id: str | None, place: str | None) -> None:
+        self._place = place
+        self._query_id = query_id or self._query_id
+        if self._run is not None:
+            self._run.known_query_id = self._query_id
 
 
-class _Taken:
+def _delays() -> Iterator[float]:
     """
-    An execution that was resumed; where its place is gone, *again* makes another.
+    Seconds to wait before each further try.
+
+    Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
     """
-
-    def __init__(self, execution: Any, again: Callable[[], Execution]) -> None:
-        self.__dict__["_execution"] = execution
-        self.__dict__["_again"] = again
-
-    def batches(self) -> Any:
-        """
-        The rows of the one or the other.
-        """
-        try:
-            yield from self._execution.batches()
-        except QueryGone:
-            # It says so at its first answer, before any row.
-            self.__dict__["_execution"] = self._again()
-            yield from self._execution.batches()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._execution, name)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        setattr(self._execution, name, value)
+    longest_s = FIRST_DELAY_S
+    while True:
+        yield longest_s * random.uniform(0.5, 1)  # noqa: S311 - a pause
+        longest_s = min(2 * longest_s, LONGEST_DELAY_S)
 
 
 class _Done:

@@ -8,7 +8,7 @@ A running statement on its way from the engine into a sink: memory, or a file th
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -170,12 +170,13 @@ class Drain:
         """
         threading.Thread(target=self._run, name=f"fusion-{self._label}", daemon=True).start()
 
-    def wait(self, on_tick: Callable[[Execution | None], None]) -> None:
+    def wait(self, on_tick: Callable[[Execution | None], None]) -> Iterator[None]:
         """
         Wait for the end, calling *on_tick* in this thread about ten times a second; raise what the engine raised.
         """
         while not self._done.wait(POLL_INTERVAL_S):
             on_tick(self.execution)
+            yield
         if self._error is not None:
             raise self._error
 
@@ -202,21 +203,31 @@ class Drain:
         return self._done.is_set() and self._error is None
 
     def _run(self) -> None:
+        for _ in self._steps():
+            pass
+
+    def _steps(self) -> Iterator[None]:
+        """
+        The work; gives way wherever the engine has no rows yet.
+        """
         try:
-            self._collect()
+            yield from self._collect()
         except BaseException as error:  # noqa: BLE001 - it is raised in the thread that waits
             self._error = error
         finally:
             self._done.set()
 
-    def _collect(self) -> None:
+    def _collect(self) -> Iterator[None]:
         self.execution = execution = self._execute()
         if self._cancel_wanted.is_set():
             execution.cancel()
         try:
-            with closing(execution.batches()) as arriving:
+            with closing(_arrivals(execution)) as arriving:
                 for batch in arriving:
-                    self._sink.write(batch)
+                    if batch is None:
+                        yield
+                    else:
+                        self._sink.write(batch)
             if execution.update_type is None:
                 self._sink.close(execution.schema())
         except BaseException:
@@ -234,13 +245,18 @@ class InlineDrain(Drain):
         Nothing yet.
         """
 
-    def wait(self, on_tick: Callable[[Execution | None], None]) -> None:
+    def wait(self, on_tick: Callable[[Execution | None], None]) -> Iterator[None]:
         """
         Do the work; *on_tick* is not called.
         """
-        self._run()
+        yield from self._steps()
         if self._error is not None:
             raise self._error
+
+
+def _arrivals(execution: Execution) -> Generator[pa.RecordBatch | None, None, None]:
+    arrivals = getattr(execution, "arrivals", execution.batches)
+    return arrivals()
 
 
 def _too_large(max_memory: int) -> ResultTooLarge:

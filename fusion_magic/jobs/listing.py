@@ -1,12 +1,12 @@
 """
-Questions about jobs and parts, as people ask them.
+Questions about jobs, as people ask them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
-from fusion_magic.errors import FusionError, InvalidArgument, NotAllowed
+from fusion_magic.errors import InvalidArgument, NotAllowed
 from fusion_magic.store import Job, JobFilter, JobStatus, Store
 
 MOST_OPEN = 10_000
@@ -51,16 +51,3 @@ def require_own(job: Job, owner: str) -> None:
             f"Job {str(job.id)[:8]} is {job.owner}'s, not {owner}'s.",
             hint="Its owner can cancel it; so can everybody where jobs.cancel_others is yes.",
         )
-
-
-def check_parts(parts: Mapping[str, Callable[[], str]]) -> list[tuple[str, str, str]]:
-    """
-    Try each part: its name, what it says of itself, and ``ok`` or what is wrong and how to mend it.
-    """
-    found = []
-    for name, check in parts.items():
-        try:
-            found.append((name, check(), "ok"))
-        except FusionError as error:
-            found.append((name, "", str(error)))
-    return found

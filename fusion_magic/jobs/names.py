@@ -18,7 +18,7 @@ and otherwise refused, before anything is sent to the engine.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fusion_magic.engines import Engine
 from fusion_magic.errors import AmbiguousFqn, UnknownFqn, UnsupportedSql
@@ -66,6 +66,7 @@ class Names:
     prefix: tuple[str, ...]
     find_made: Callable[[str], tuple[str, ...] | None]
     find_result: Callable[[str], str | None]
+    _result_parts: dict[str, tuple[str, ...] | None] = field(default_factory=dict)
 
     def resolve(self, references: Sequence[Reference]) -> tuple[Resolved, ...]:
         """
@@ -140,14 +141,16 @@ class Names:
         path = self.find_result(name) if name is not None and reference.role == "source" else None
         if name is None or path is None:
             return None
-        if not self.engine.reads_files:
+        parts = self._result_parts.setdefault(name, self.engine.result_parts(name))
+        if parts is None:
             raise UnsupportedSql(
                 f"{name} is a stored result, which the engine {self.engine.name} cannot read from SQL.",
-                hint="Write it to a table with CREATE TABLE … AS, which later SQL can name.",
+                hint="Let the engine write it to a table with --into TABLE, which later SQL can name; or let Trino read "
+                "results through a Hive catalog (results.trino_schema).",
                 span=reference.place,
             )
         fqn = result_fqn(name)
-        entity = Entity("", fqn, "table", (*RESULT_SERVICE, name), source=path)
+        entity = Entity("", fqn, "table", parts, source=path)
         return Resolved(entity.trino_parts, entity, fqn, is_rewritten=True)
 
     def _as_trino_name(self, reference: Reference) -> Resolved | None:

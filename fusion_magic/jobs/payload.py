@@ -7,6 +7,7 @@ The translation itself travels, so that a worker runs what was checked and shown
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -20,15 +21,18 @@ from fusion_magic.sql.writing import writing_kind
 from fusion_magic.store import Task
 
 
-def to_payload(request: Request, translation: Translation) -> str:
+def to_payload(
+    request: Request, translation: Translation, *, session: Mapping[str, str] | None = None
+) -> str:
     """
-    What a worker needs, as JSON. It holds no parameter but those that stand in the converted query anyway.
+    What a worker needs, as JSON; *session* is what the engine gave for another process. It holds no parameter but those that stand in the converted query anyway.
     """
     data = {
         "name": request.name,
         "reuse_s": request.reuse_s,
         "into": asdict(request.into) if request.into else None,
         "has_lineage": request.has_lineage,
+        "session": dict(session or {}),
         "profile": request.profile,
         "limit": translation.limit,
         "offset": translation.offset,
@@ -63,6 +67,7 @@ def from_payload(task: Task) -> Submitted:
         offset=data["offset"],
         edits=tuple(Edit(Span(start, end), text) for start, end, text in data["edits"]),
         writing=writing_kind(into.if_exists) if into is not None else "",
+        session=data.get("session", {}),
     )
     request = Request(
         text=task.user_query,

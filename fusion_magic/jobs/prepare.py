@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from fusion_magic.engines import Engine, EngineQuery
-from fusion_magic.errors import FusionError, InvalidSql
+from fusion_magic.errors import FusionError, InvalidSql, UnsupportedSql
 from fusion_magic.jobs.names import Names, Resolved, trino_schema
 from fusion_magic.metadata import Column, Entity
 from fusion_magic.sql.fqn import format_fqn
@@ -24,8 +24,10 @@ from fusion_magic.sql.translation import (
     Edit,
     apply_edits,
     format_trino_name,
+    mark_edits,
     name_edits,
     shift_span,
+    without_overlaps,
 )
 from fusion_magic.sql.writing import target_reference, writing_edit, writing_hint, writing_kind
 from fusion_magic.store import ModelRow
@@ -33,6 +35,7 @@ from fusion_magic.store import ModelRow
 if TYPE_CHECKING:
     from fusion_magic.sql.lineage import Lineage
 
+TRANSACTIONS = frozenset({"START TRANSACTION", "COMMIT", "ROLLBACK"})
 Parameters = Mapping[str, object] | Callable[[str], object]
 
 
@@ -78,6 +81,7 @@ class Translation:
         edits: What was replaced, in places of the user's text.
         prefix: For a USE statement, what it sets; else None.
         writing: The kind of the statement that writes the query's rows to a table given beside it; else empty.
+        session: What the engine's session was where a background job was submitted; None for the engine's own.
     """
 
     statement: Statement
@@ -90,6 +94,7 @@ class Translation:
     edits: tuple[Edit, ...]
     prefix: tuple[str, ...] | None = None
     writing: str = ""
+    session: Mapping[str, str] | None = None
 
     @property
     def kind(self) -> str:
@@ -142,6 +147,7 @@ class Translation:
             ),
             tags=tags,
             is_query=self.is_query,
+            session=self.session,
         )
 
     def located(self, error: FusionError) -> FusionError:
@@ -251,9 +257,16 @@ def _prepare(
     into: Into | None,
 ) -> Translation:
     statement = analysis.statement
+    if statement.kind in TRANSACTIONS:
+        raise UnsupportedSql(
+            f"{statement.kind} is not for cells: each is a job that is final when it ends, and a transaction "
+            "could undo it afterwards.",
+            hint="Every statement is a transaction of its own; MERGE or CREATE TABLE … AS do several changes in one.",
+        )
     references = with_target(analysis.references, into)
     resolved = names.resolve(references)
-    paging = analysis.paging
+    values = _parameter_values(analysis, params)
+    paging = find_paging(statement, values) if values else analysis.paging
     if limit is not None:
         paging = limit_to(statement, paging, limit)
     edits = (
@@ -265,7 +278,8 @@ def _prepare(
             ],
         ),
         *paging.edits,
-        *_parameter_edits(analysis, params),
+        *without_overlaps(parameter_edits(statement, values), paging.edits),
+        *mark_edits(statement.text),
     )
     if into is not None:
         edits = (writing_edit(statement, resolved[-1].trino_parts, into.if_exists), *edits)
@@ -289,9 +303,7 @@ def with_target(references: tuple[Reference, ...], into: Into | None) -> tuple[R
     return (*references, target_reference(into.table)) if into is not None else references
 
 
-def _parameter_edits(analysis: Analysis, params: Parameters | None) -> tuple[Edit, ...]:
-    if not analysis.placeholders:
-        return ()
+def _parameter_values(analysis: Analysis, params: Parameters | None) -> dict[str, object]:
     values: dict[str, object] = {}
     for placeholder in analysis.placeholders:
         try:
@@ -300,7 +312,7 @@ def _parameter_edits(analysis: Analysis, params: Parameters | None) -> tuple[Edi
             )
         except KeyError:
             continue
-    return parameter_edits(analysis.statement, values)
+    return values
 
 
 def _model_rows(resolved: tuple[Resolved, ...]) -> tuple[ModelRow, ...]:

@@ -8,13 +8,14 @@ before the cancel reached the engine is FINISHED, because it is.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from fusion_magic.engines import Engine, EngineQuery, Execution, Progress
-from fusion_magic.errors import FusionError
+from fusion_magic.errors import FusionError, StoreError
 from fusion_magic.jobs.drain import Drain, MemorySink, Sink, StorageSink
 from fusion_magic.jobs.names import Names
 from fusion_magic.jobs.notices import find_notices
@@ -37,6 +38,9 @@ CANCEL_CHECK_S = 1.0
 class Outside:
     """
     What a run needs of the rooms outside.
+
+    Attributes:
+        beat: Says now and then that this process is alive; for jobs that it runs itself.
     """
 
     store: Store
@@ -45,6 +49,7 @@ class Outside:
     storage: ResultStorage
     max_memory: int
     engine_url: str
+    beat: Callable[[], object] = str
 
 
 def run(
@@ -88,6 +93,7 @@ class Run:
         attempt: For a worker: which attempt this is, so that a later one wins.
         execute: Hands the statement to the engine; a worker may resume there instead.
         drain_kind: In which thread the rows are taken.
+        known_query_id: The engine's id of the query, once it is written down.
     """
 
     submitted: Submitted
@@ -97,7 +103,7 @@ class Run:
     execute: Callable[[EngineQuery], Execution] | None = None
     drain_kind: type[Drain] = Drain
     drain: Drain | None = None
-    _known_query_id: str | None = None
+    known_query_id: str | None = None
     _cancel_checked_at: float = field(default_factory=time.monotonic)
 
     @property
@@ -136,6 +142,17 @@ class Run:
         """
         Run the statement to its end and record what it leaves behind.
         """
+        steps = self.steps(on_tick)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+
+    def steps(self, on_tick: Callable[[Execution | None], None]) -> Generator[None, None, Result]:
+        """
+        ``drive`` that gives way wherever there is nothing to do until the engine has news.
+        """
         if self.request.reuse_s is not None:
             require_reusable(self.translation)
             found = self._find_reusable(self.request.reuse_s)
@@ -151,7 +168,7 @@ class Run:
         try:
             # The engine works meanwhile, so that lineage costs the user next to nothing.
             lineage = self._lineage()
-            drain.wait(on_tick)
+            yield from drain.wait(on_tick)
             return self._finish(drain, sink, lineage)
         except FusionError as error:
             drain.cancel()
@@ -175,6 +192,9 @@ class Run:
         """
         if time.monotonic() - self._cancel_checked_at > CANCEL_CHECK_S:
             self._cancel_checked_at = time.monotonic()
+            with suppress(StoreError):
+                # A word that is late is given a second later.
+                self.outside.beat()
             if self.outside.store.is_cancel_wanted(self.job_id) and self.drain is not None:
                 self.drain.cancel()
         if execution is None:
@@ -237,9 +257,9 @@ class Run:
         )
 
     def _record_query_id(self, query_id: str | None) -> None:
-        if query_id is not None and query_id != self._known_query_id:
+        if query_id is not None and query_id != self.known_query_id:
             self.outside.store.record_query_id(self.job_id, query_id)
-            self._known_query_id = query_id
+            self.known_query_id = query_id
 
     def _finish(self, drain: Drain, sink: Sink, lineage: Lineage) -> Result:
         execution = drain.execution

@@ -36,6 +36,7 @@ class Request:
         name: Under which the result is stored; empty for none.
         engine: The engine's name.
         into: The table that the engine writes the rows to; None for none.
+        driver: Who runs it, as it signed in the store; None where a worker runs it or nobody signed.
         reuse_s: Seconds within which rows that the same query has stored are taken instead; None for never.
     """
 
@@ -50,6 +51,7 @@ class Request:
     engine: str = ""
     into: Into | None = None
     reuse_s: float | None = None
+    driver: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ def submit(
             origin=request.origin,
             engine=request.engine,
             profile=request.profile,
+            driver=request.driver,
         )
     )
     with recorded(store, job_id):

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import difflib
+import gc
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,25 +16,27 @@ import yaml
 
 from fusion_magic.errors import InvalidCatalog, InvalidFqn
 from fusion_magic.metadata import Column, Entity
+from fusion_magic.metadata.local import entity_id
 from fusion_magic.metadata.trino_names import derive_trino_parts, parse_trino_name
 from fusion_magic.sql.fqn import parse_fqn
 
 SHOWN_MISTAKES = 10
-_KINDS = ("table", "view", "container")
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_TEXT, _TEXTS = "text", "list of texts"
-_MODEL_KEYS = {
-    "id": _TEXT,
-    "kind": _TEXT,
-    "trino": _TEXT,
-    "source": _TEXT,
-    "description": _TEXT,
-    "owners": _TEXTS,
-    "tags": _TEXTS,
-    "deprecated": _TEXT,
+DEEPEST = 50  # a catalog needs 6
+KINDS = ("table", "view", "container")
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+TEXT, TEXTS = "text", "list of texts"
+MODEL_KEYS = {
+    "id": TEXT,
+    "kind": TEXT,
+    "trino": TEXT,
+    "source": TEXT,
+    "description": TEXT,
+    "owners": TEXTS,
+    "tags": TEXTS,
+    "deprecated": TEXT,
     "columns": "columns",
 }
-_COLUMN_KEYS = {"name": _TEXT, "type": _TEXT, "description": _TEXT, "tags": _TEXTS}
+COLUMN_KEYS = {"name": TEXT, "type": TEXT, "description": TEXT, "tags": TEXTS}
 
 
 class _Mistakes:
@@ -67,11 +71,17 @@ def read_catalog(path: Path) -> list[Entity]:
         InvalidCatalog: It cannot be read, is no YAML, or breaks the format; names file, line and column.
     """
     mistakes = _Mistakes(path)
-    root = _compose(path)
+    with _no_collection():
+        root = _compose(path)
     if root is None or not isinstance(root, yaml.MappingNode):
         raise InvalidCatalog(
             f"The catalog {path} is empty or no mapping.", hint="It starts with `version: 1`."
         )
+    with _no_collection():
+        return _read_root(root, mistakes)
+
+
+def _read_root(root: yaml.MappingNode, mistakes: _Mistakes) -> list[Entity]:
     pairs = dict(_pairs(root, mistakes, {"version": "", "models": ""}))
     version = pairs.get("version")
     if version is None or version.value != "1":
@@ -81,10 +91,26 @@ def read_catalog(path: Path) -> list[Entity]:
     return entities
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """
+    Without Python's search for cycles, which millions of nodes make three times slower and which finds none.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def _compose(path: Path) -> yaml.Node | None:
     try:
         with path.open("rb") as file:
-            return yaml.compose(file, Loader=_LOADER)
+            _require_shallow(file, path)
+            file.seek(0)
+            return yaml.compose(file, Loader=LOADER)
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
@@ -93,6 +119,19 @@ def _compose(path: Path) -> yaml.Node | None:
         raise InvalidCatalog(f"The catalog {path} is no YAML in UTF-8: {exc}") from exc
     except OSError as exc:
         raise InvalidCatalog(f"The catalog {path} cannot be read: {exc.strerror}") from exc
+
+
+def _require_shallow(file: Any, path: Path) -> None:
+    """
+    Refuse what is nested so deeply that libyaml's composer would overrun the stack, and end the kernel.
+    """
+    depth = 0
+    for event in yaml.parse(file, Loader=LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            line = event.start_mark.line + 1 if event.start_mark is not None else 1
+            raise InvalidCatalog(f"The catalog {path} is nested too deeply: line {line}")
 
 
 def _pairs(
@@ -123,10 +162,16 @@ def _entities(models: yaml.Node | None, mistakes: _Mistakes) -> Iterator[Entity]
         mistakes.add(models, "models must be a mapping from FQN to entry")
         return
     trino_names: dict[tuple[str, ...], str] = {}
+    fqns: set[str] = set()
     for name, node in _pairs(models, mistakes, None):
         entity = _entity(name, node, mistakes)
         if entity is None:
             continue
+        if entity.fqn in fqns:
+            # Two ways of quoting it.
+            mistakes.add(node, f"{entity.fqn} is there twice")
+            continue
+        fqns.add(entity.fqn)
         other = trino_names.setdefault(entity.trino_parts, entity.fqn)
         if other != entity.fqn:
             mistakes.add(
@@ -149,18 +194,16 @@ def _entity(name: str, node: yaml.Node, mistakes: _Mistakes) -> Entity | None:
     if isinstance(node, yaml.ScalarNode) and node.value in {"", "null", "~"}:
         values: dict[str, Any] = {}
     elif isinstance(node, yaml.MappingNode):
-        values = _values(node, mistakes, _MODEL_KEYS)
+        values = _values(node, mistakes, MODEL_KEYS)
     else:
         mistakes.add(node, f"{name} must be a mapping")
         return None
-    from fusion_magic.metadata.local import entity_id
-
     return Entity(
         id=_uuid(values, node, mistakes) or entity_id(str(fqn)),
         fqn=str(fqn),
         kind=_kind(values, node, mistakes),
         trino_parts=_trino_parts(values, fqn.parts, node, mistakes),
-        source=_absolute(values.get("source"), mistakes.path.parent),
+        source=absolute_source(values.get("source"), mistakes.path.parent),
         description=values.get("description"),
         owners=values.get("owners", ()),
         tags=values.get("tags", ()),
@@ -180,8 +223,8 @@ def _uuid(values: dict[str, Any], node: yaml.Node, mistakes: _Mistakes) -> str |
 
 def _kind(values: dict[str, Any], node: yaml.Node, mistakes: _Mistakes) -> Any:
     kind = values.get("kind", "table")
-    if kind not in _KINDS:
-        mistakes.add(node, f"kind must be {', '.join(_KINDS)}, not {kind}")
+    if kind not in KINDS:
+        mistakes.add(node, f"kind must be {', '.join(KINDS)}, not {kind}")
     return kind
 
 
@@ -200,9 +243,9 @@ def _trino_parts(
 def _values(node: yaml.MappingNode, mistakes: _Mistakes, keys: dict[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in _pairs(node, mistakes, keys):
-        if keys[key] == _TEXT:
+        if keys[key] == TEXT:
             found[key] = _text(key, value, mistakes)
-        elif keys[key] == _TEXTS:
+        elif keys[key] == TEXTS:
             found[key] = _texts(key, value, mistakes)
         else:
             found[key] = tuple(_columns(value, mistakes))
@@ -232,7 +275,7 @@ def _columns(node: yaml.Node, mistakes: _Mistakes) -> Iterator[Column]:
         if not isinstance(item, yaml.MappingNode):
             mistakes.add(item, "a column must be a mapping with a name")
             continue
-        values = _values(item, mistakes, _COLUMN_KEYS)
+        values = _values(item, mistakes, COLUMN_KEYS)
         if "name" not in values:
             mistakes.add(item, "a column needs a name")
             continue
@@ -241,7 +284,10 @@ def _columns(node: yaml.Node, mistakes: _Mistakes) -> Iterator[Column]:
         )
 
 
-def _absolute(source: str | None, folder: Path) -> str | None:
+def absolute_source(source: str | None, folder: Path) -> str | None:
+    """
+    What DuckDB reads, with a path that does not depend on where the notebook runs.
+    """
     if source is None or "://" in source:
         return source
     scheme, _, rest = source.partition(":")

@@ -11,17 +11,18 @@ from __future__ import annotations
 import contextlib
 import glob
 import hashlib
+import itertools
 import json
-import os
+import re
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from fusion_magic.errors import InvalidCatalog
 from fusion_magic.metadata import Column, Entity, EntityPage
@@ -30,15 +31,24 @@ from fusion_magic.sql.fqn import format_fqn, parse_fqn
 CATALOG_FILE = "catalog.yaml"
 CACHED_SIZE_BYTES = 1_000_000  # below it, reading the YAML is quicker than keeping an index
 CHECK_INTERVAL_S = 0.2
-_SCHEMA = """
+FORMAT = 2  # of the index: one of another format is not looked at
+BATCH = 500  # models between two writes
+_TABLES = """
     CREATE TABLE entity (
-        id INTEGER PRIMARY KEY, fqn TEXT UNIQUE, folded TEXT, trino TEXT, last TEXT, service TEXT, body TEXT
+        id INTEGER PRIMARY KEY, fqn TEXT, folded TEXT, trino TEXT, last TEXT, service TEXT, body TEXT
     );
-    CREATE INDEX entity_folded ON entity (folded);
-    CREATE INDEX entity_trino ON entity (trino);
-    CREATE INDEX entity_last ON entity (last);
     CREATE VIRTUAL TABLE words USING fts5 (name, description, rest, tokenize = "unicode61 tokenchars ''", prefix = '2 3');
 """
+_INDEXES = """
+    CREATE UNIQUE INDEX entity_fqn ON entity (fqn);
+    CREATE INDEX entity_folded ON entity (folded);
+    CREATE INDEX entity_trino ON entity (trino);
+    CREATE INDEX entity_service ON entity (service);
+"""
+_INSERT_ENTITY = "INSERT INTO entity VALUES (?, ?, ?, ?, ?, ?, ?)"
+_INSERT_WORDS = "INSERT INTO words (rowid, name, description, rest) VALUES (?, ?, ?, ?)"
+_NO_WORD = re.compile(r"[\W_]+")
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _files_of(source: str) -> list[Path]:
@@ -148,7 +158,7 @@ class LocalMetadata:
 
     def search(self, text: str, *, limit: int = 20, after: str | None = None) -> EntityPage:
         """See ``Metadata.search``."""
-        words = _words(text)
+        words = _words(text).split()
         skip = int(after) if after and after.isdigit() else 0
         if not words:
             return EntityPage(())
@@ -197,7 +207,22 @@ class LocalMetadata:
 
     def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with self._lock:
-            return self._current().execute(query, values).fetchall()
+            try:
+                return self._current().execute(query, values).fetchall()
+            except sqlite3.DatabaseError:
+                self._drop_damaged()
+                return self._current().execute(query, values).fetchall()
+
+    def _drop_damaged(self) -> None:
+        """
+        Let go of an index that cannot be read, so that it is made again.
+        """
+        self._close()
+        for damaged in self._cache_dir.glob(
+            f"catalog-{_digest(self._path and self._path.absolute())}-*.db"
+        ):
+            with contextlib.suppress(OSError):
+                damaged.unlink()
 
     def _current(self) -> sqlite3.Connection:
         """
@@ -221,39 +246,42 @@ class LocalMetadata:
 
     def _open(self, version: str) -> sqlite3.Connection:
         if self._path is None:
-            return _build(":memory:", [])
+            return _build(":memory:", iter(()))
         if self._path.stat().st_size < CACHED_SIZE_BYTES:
-            return _build(":memory:", self._read())
-        name = hashlib.sha256(f"1 {self._path.absolute()} {version}".encode()).hexdigest()[:32]
-        cached = self._cache_dir / f"catalog-{name}.db"
+            return _read_into(":memory:", self._path)
+        cached = self._cache_dir / f"catalog-{_digest(self._path.absolute())}-{_digest(version)}.db"
         try:
             if cached.is_file():
-                index = sqlite3.connect(cached, check_same_thread=False)
-                index.execute("SELECT count(*) FROM entity WHERE id = 1").fetchone()
-                return index
+                return _open_cached(cached)
         except sqlite3.DatabaseError:
-            cached.unlink(missing_ok=True)
-        return self._build_cached(cached)
+            with contextlib.suppress(OSError):
+                cached.unlink(missing_ok=True)
+        return self._build_cached(self._path, cached)
 
-    def _build_cached(self, cached: Path) -> sqlite3.Connection:
-        entities = self._read()
-        aside = cached.with_suffix(f".{os.getpid()}")
+    def _build_cached(self, path: Path, cached: Path) -> sqlite3.Connection:
+        aside = cached.with_suffix(f".{uuid4().hex}")
         try:
             self._cache_dir.mkdir(parents=True, exist_ok=True)
-            _build(str(aside), entities).close()
+            _read_into(str(aside), path).close()
             aside.replace(cached)
-            return sqlite3.connect(cached, check_same_thread=False)
-        except (OSError, sqlite3.OperationalError):
+            self._forget_others(cached)
+            return _open_cached(cached)
+        except (OSError, sqlite3.DatabaseError):
             # A folder that cannot be written costs time, not the answer.
-            return _build(":memory:", entities)
+            return _read_into(":memory:", path)
         finally:
             with contextlib.suppress(OSError):
                 aside.unlink(missing_ok=True)
 
-    def _read(self) -> list[Entity]:
-        from fusion_magic.metadata.catalog_file import read_catalog
-
-        return read_catalog(self._path) if self._path is not None else []
+    def _forget_others(self, cached: Path) -> None:
+        """
+        Remove the indexes of what the file was before.
+        """
+        start = cached.name.rpartition("-")[0]
+        for old in self._cache_dir.glob(f"{start}-*.db"):
+            if old != cached:
+                with contextlib.suppress(OSError):
+                    old.unlink()
 
 
 def entity_id(fqn: str) -> str:
@@ -263,40 +291,73 @@ def entity_id(fqn: str) -> str:
     return str(uuid5(NAMESPACE_URL, f"urn:openmetadata:{fqn}"))
 
 
-def _build(path: str, entities: Sequence[Entity]) -> sqlite3.Connection:
-    index = sqlite3.connect(path, check_same_thread=False)
-    index.executescript(_SCHEMA)
-    with index:
-        index.executemany(
-            "INSERT INTO entity VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                (
-                    number,
-                    entity.fqn,
-                    entity.fqn.casefold(),
-                    _trino_key(entity.trino_parts),
-                    parse_fqn(entity.fqn).parts[-1].casefold(),
-                    parse_fqn(entity.fqn).parts[0],
-                    json.dumps(asdict(entity), separators=(",", ":")),
-                )
-                for number, entity in enumerate(entities, 1)
-            ),
-        )
-        index.executemany(
-            "INSERT INTO words (rowid, name, description, rest) VALUES (?, ?, ?, ?)",
-            ((n, *_searched(entity)) for n, entity in enumerate(entities, 1)),
-        )
+def _digest(text: object) -> str:
+    return hashlib.sha256(f"{FORMAT} {text}".encode()).hexdigest()[:24]
+
+
+def _open_cached(cached: Path) -> sqlite3.Connection:
+    # A whole index never changes, so that no lock is needed, not even in a folder that cannot be written.
+    index = sqlite3.connect(
+        f"{cached.absolute().as_uri()}?immutable=1", uri=True, check_same_thread=False
+    )
+    index.execute("SELECT fqn, body FROM entity WHERE id = 1").fetchone()
     return index
 
 
-def _searched(entity: Entity) -> tuple[str, str, str]:
-    columns = (f"{c.name} {c.description or ''} {' '.join(c.tags)}" for c in entity.columns)
-    rest = " ".join((*entity.owners, *entity.tags, *columns))
-    return (" ".join(_words(entity.fqn)), entity.description or "", " ".join(_words(rest)))
+def _read_into(database: str, path: Path) -> sqlite3.Connection:
+    """
+    The index of the catalog file at *path*, in a new database.
+    """
+    from fusion_magic.metadata.quick_reader import NotPlain, read_entries
+
+    try:
+        return _build(database, read_entries(path))
+    except NotPlain:
+        from fusion_magic.metadata.catalog_file import read_catalog
+
+        return _build(database, map(asdict, read_catalog(path)))
 
 
-def _words(text: str) -> list[str]:
-    return "".join(c if c.isalnum() else " " for c in text).split()
+def _build(database: str, entries: Iterator[dict[str, Any]]) -> sqlite3.Connection:
+    if database != ":memory:":
+        Path(database).unlink(missing_ok=True)
+    index = sqlite3.connect(database, check_same_thread=False, isolation_level=None)
+    try:
+        # Nobody sees the file before it is whole, so that no step of it must be safe.
+        index.executescript(
+            f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN; {_TABLES}"
+        )
+        number = 0
+        while batch := list(itertools.islice(entries, BATCH)):
+            index.executemany(_INSERT_ENTITY, (_row(n, e) for n, e in enumerate(batch, number + 1)))
+            index.executemany(
+                _INSERT_WORDS, ((n, *_searched(e)) for n, e in enumerate(batch, number + 1))
+            )
+            number += len(batch)
+        # The rows are committed before the script.
+        index.executescript(_INDEXES)
+    except BaseException:
+        index.close()
+        raise
+    return index
+
+
+def _row(number: int, entry: dict[str, Any]) -> tuple[Any, ...]:
+    fqn = entry["fqn"]
+    parts = parse_fqn(fqn).parts if '"' in fqn else fqn.split(".")
+    key = _trino_key(entry["trino_parts"])
+    return (number, fqn, fqn.casefold(), key, parts[-1].casefold(), parts[0], _encode(entry))
+
+
+def _searched(entry: dict[str, Any]) -> tuple[str, str, str]:
+    rest = [*entry["owners"], *entry["tags"]]
+    for column in entry["columns"]:
+        rest += (column["name"], column["description"] or "", *column["tags"])
+    return (_words(entry["fqn"]), entry["description"] or "", _words(" ".join(rest)))
+
+
+def _words(text: str) -> str:
+    return _NO_WORD.sub(" ", text).strip()
 
 
 def _trino_key(parts: Sequence[str]) -> str:

@@ -43,7 +43,8 @@ A value V is a number, true, false, null, an ISO date or time, or text; quotes m
 %fusion COMMAND
   jobs [STATUS …] [--owner NAME] [--text TEXT] [-n N]  jobs clean --older AGE [--dry-run]
   job ID  cancel ID|all  wait [ID]  result NAME [-o VARIABLE] [--version N] [--columns A,B] [--where C]
-  models [ID]  search TEXT  describe FQN  lineage FQN  recommend FQN  catalogs  profile  doctor  help"""
+  lineage FQN [--depth N] [--up] [--down] [--columns] [--column NAME]
+  models [ID]  search TEXT  describe FQN  recommend FQN  catalogs  profile  doctor  help"""
 
 _FLAGS = {
     "--dry-run": "is_dry_run",
@@ -238,6 +239,40 @@ def parse_result_arguments(line: str) -> ResultArguments:
         columns=tuple(filter(None, given.get("--columns", "").split(","))),
         where=given.get("--where"),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class LineageArguments:
+    """
+    The options of ``%fusion lineage``: keywords of ``Fusion.lineage``.
+    """
+
+    fqn: str
+    options: dict[str, object]
+
+
+def parse_lineage_arguments(line: str) -> LineageArguments:
+    """
+    The options of ``%fusion lineage FQN [--depth N] [--up] [--down] [--columns] [--column NAME]``.
+
+    ``--up`` or ``--down`` alone leaves the other side out.
+
+    Raises:
+        InvalidArgument: No name, an unknown option, or a value that it cannot take.
+    """
+    given, names = _given(line, "lineage", {"--depth", "--column"}, {"--up", "--down", "--columns"})
+    depth = given.get("--depth", "")
+    if len(names) != 1:
+        raise InvalidArgument("This command needs one table's name.", hint="%fusion lineage FQN")
+    if depth and not depth.isdecimal():
+        raise InvalidArgument(f"--depth takes a number of hops, not {depth!r}.")
+    options: dict[str, object] = {
+        "up": "--up" in given or "--down" not in given,
+        "down": "--down" in given or "--up" not in given,
+        "columns": "--columns" in given,
+        "column": given.get("--column"),
+    }
+    return LineageArguments(names[0], options | ({"depth": int(depth)} if depth else {}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
 """
-``%fusion COMMAND``: questions about jobs, names and parts, each answered with a table.
+``%fusion COMMAND``: questions about jobs, names and parts, each answered with a table, and lineage with a drawing.
 """
 
 from __future__ import annotations
@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from fusion_magic.config import without_secret
 from fusion_magic.errors import InvalidArgument
-from fusion_magic.notebook.arguments import parse_clean_arguments, parse_jobs_arguments
+from fusion_magic.notebook.arguments import (
+    parse_clean_arguments,
+    parse_jobs_arguments,
+    parse_lineage_arguments,
+)
 from fusion_magic.notebook.display import Table, count
 
 if TYPE_CHECKING:
     from fusion_magic.app import Fusion
+    from fusion_magic.graph import LineageGraph
     from fusion_magic.store import Job
 
 
@@ -107,10 +112,9 @@ def _describe(fusion: Fusion, rest: str) -> Table:
     return Table(("Column", "Type", "Description", "Tags"), rows, notes=notes)
 
 
-def _lineage(fusion: Fusion, rest: str) -> Table:
-    upstream, downstream = fusion.lineage(_required(rest, "a table's name"))
-    rows = [*(("made from", fqn) for fqn in upstream), *(("goes into", fqn) for fqn in downstream)]
-    return Table(("", "Name"), rows, caption=count(len(rows), "edge"))
+def _lineage(fusion: Fusion, rest: str) -> LineageGraph:
+    wanted = parse_lineage_arguments(rest)
+    return fusion.lineage(wanted.fqn, **wanted.options)  # type: ignore[arg-type]
 
 
 def _recommend(fusion: Fusion, rest: str) -> Table:
@@ -143,10 +147,14 @@ def _profile(fusion: Fusion, rest: str) -> Table:
 
 
 def _doctor(fusion: Fusion, rest: str) -> Table:
-    return Table(("Part", "What it is", "State"), fusion.doctor())
+    checks = fusion.doctor()
+    notes = [f"{c.part}: {line}" for c in checks if c.problem for line in c.lines()]
+    return Table(
+        ("Part", "State", "What it is"), [(c.part, c.state, c.what) for c in checks], notes=notes
+    )
 
 
-COMMANDS: Mapping[str, Callable[[Any, str], Table]] = {
+COMMANDS: Mapping[str, Callable[[Any, str], Table | LineageGraph]] = {
     "jobs": _jobs,
     "job": _job,
     "cancel": _cancel,

@@ -19,19 +19,6 @@ from fusion_magic.notebook.arguments import HELP
 
 _WORD = re.compile(r'(?:[\w-]|"(?:[^"]|"")*"?|\.)*$')
 _OPTIONS = tuple(dict.fromkeys(re.findall(r"(?<!\w)--[a-z-]+", HELP)))
-_COMMANDS = (
-    "jobs",
-    "job",
-    "models",
-    "search",
-    "describe",
-    "lineage",
-    "recommend",
-    "catalogs",
-    "profile",
-    "doctor",
-    "help",
-)
 
 
 class Completer:
@@ -74,7 +61,7 @@ class Completer:
             if is_cell:
                 return list(_OPTIONS)
             if before.rstrip().count(" ") == 0 or re.fullmatch(r"%fusion\s+\w*", before):
-                return list(_COMMANDS)
+                return _commands()
         fusion = self._magics.connection()
         names = list(fusion.metadata.complete(word)) if word else []
         return names + self._columns(fusion, text, word)
@@ -92,6 +79,12 @@ class Completer:
             if alias.lower() in {given.lower(), fqn.rpartition(".")[2].lower(), fqn.lower()}:
                 return [f"{alias}.{c.name}" for c in find_entity(fusion.metadata, fqn).columns]
         return []
+
+
+def _commands() -> list[str]:
+    from fusion_magic.notebook.commands import COMMANDS
+
+    return [*COMMANDS, "result", "help"]
 
 
 Completer.__call__ = context_matcher(identifier="fusion")(Completer.__call__)  # type: ignore[method-assign]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fusion_magic.results import values_of
@@ -69,14 +69,38 @@ class Table:
     def __repr__(self) -> str:
         return self.text()
 
-    def text(self) -> str:
+    def headings(self) -> list[str]:
+        """
+        The columns' names as they may be printed.
+        """
+        return [_shorten(_visible(name), MAX_TEXT_CELL) for name in self.columns]
+
+    def cells(self, *, cut: Collection[str] | None = None) -> list[list[str]]:
+        """
+        What stands in each row's cells, as it may be printed.
+
+        Args:
+            cut: The columns whose texts are cut for an aligned table; None for no such table.
+        """
+        most = [
+            MAX_TEXT_CELL if cut is not None and name in cut else MAX_CELL for name in self.columns
+        ]
+        return [
+            [_shorten(_cell(value), length) for value, length in zip(row, most, strict=True)]
+            for row in self.rows
+        ]
+
+    def text(self, *, cut: Collection[str] | None = None) -> str:
         """
         An aligned table; wide characters count twice.
+
+        Args:
+            cut: The columns whose long texts are cut short; None for all.
         """
-        cells = [[_shorten(_cell(value), MAX_TEXT_CELL) for value in row] for row in self.rows]
-        heads = [_shorten(_visible(name), MAX_TEXT_CELL) for name in self.columns]
+        cells = self.cells(cut=self.columns if cut is None else cut)
+        heads = self.headings()
         widths = [max(map(_width, column)) for column in zip(heads, *cells, strict=True)]
-        right = self._numeric()
+        right = self.numeric()
         lines = list(self.notes)
         if heads:
             lines.append(_line(heads, widths, right))
@@ -89,7 +113,7 @@ class Table:
         A table with a caption and scoped headings, in the colours of the front end's theme.
         """
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
-        right = self._numeric()
+        right = self.numeric()
         types = self.types or [""] * len(self.columns)
         head = "".join(
             f'<th scope="col"{_class(n)}>{html.escape(_visible(name))}'
@@ -113,7 +137,10 @@ class Table:
             f'<div data-fusion-card="{html.escape(self.key)}">{shown}</div>' if self.key else shown
         )
 
-    def _numeric(self) -> list[bool]:
+    def numeric(self) -> list[bool]:
+        """
+        Which columns hold numbers.
+        """
         if not self.types:
             return [bool(self.rows) and _all_numbers(c) for c in zip(*self.rows, strict=True)] or [
                 False

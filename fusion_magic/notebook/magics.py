@@ -29,8 +29,16 @@ _SQL_STARTS = (
     "TABLE",
     "USE",
     "INSERT",
+    "UPDATE",
+    "DELETE",
+    "MERGE",
     "CREATE",
+    "ALTER",
     "DROP",
+    "TRUNCATE",
+    "REFRESH",
+    "ANALYZE",
+    "CALL",
 )
 
 
@@ -234,7 +242,9 @@ class FusionMagics(Magics):
     # --- commands
 
     def _command(self, line: str) -> Any:
-        command, _, rest = line.strip().partition(" ")
+        word, _, rest = line.strip().partition(" ")
+        # DESCRIBE is a command in capitals too: it knows more of a table than the engine does.
+        command = word.lower()
         if command in {"", "help", "--help", "-h"}:
             return _Text(HELP)
         from fusion_magic.notebook import commands
@@ -253,11 +263,11 @@ class FusionMagics(Magics):
             if job.is_background and job.result_path is not None and is_watched(self.shell):
                 show_card(self.shell, handle)
         handler = commands.COMMANDS.get(command)
-        if handler is None and command.upper() in _SQL_STARTS:
+        if handler is None and word.upper() in _SQL_STARTS:
             return self._cell("", line)
         if handler is None:
             known = ", ".join((*commands.COMMANDS, "result", "help"))
-            raise InvalidArgument(f"There is no command {command}.", hint=f"Known are {known}.")
+            raise InvalidArgument(f"There is no command {word}.", hint=f"Known are {known}.")
         return handler(self.connection(), rest.strip())
 
 
@@ -312,8 +322,9 @@ def notebook_name(shell: Any) -> str:
 
 def load(shell: Any) -> None:
     """
-    Register magics and completion.
+    Register magics and completion, once however often it is called.
     """
+    unload(shell)
     magics = FusionMagics(shell)
     shell.register_magics(magics)
     shell.fusion_magics = magics

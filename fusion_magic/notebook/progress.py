@@ -16,16 +16,17 @@ class ProgressLine:
     """
     One line of progress: a widget in a notebook, a line in a terminal, nothing where nobody looks.
 
-    ``FUSION_PROGRESS=none`` turns it off, for runs without a person such as papermill's.
+    Who runs a notebook without a person (nbclient, papermill, nbval) lets no cell ask for input; ``FUSION_PROGRESS=none``
+    turns it off for those who do.
     """
 
     def __init__(self, shell: Any, *, after_s: float = 0.3) -> None:
         self._after_s = after_s
         self._started = time.monotonic()
         self._is_notebook = hasattr(shell, "kernel")
-        self._is_off = os.environ.get("FUSION_PROGRESS") == "none" or not (
-            self._is_notebook or sys.stderr.isatty()
-        )
+        is_watched = _has_person(shell) if self._is_notebook else sys.stderr.isatty()
+        self._is_off = os.environ.get("FUSION_PROGRESS") == "none" or not is_watched
+        self._shell = shell
         self._widget: Any = None
         self._is_shown = False
 
@@ -39,6 +40,8 @@ class ProgressLine:
         if self._is_notebook:
             self._show_widget(text, progress.fraction)
         else:
+            # A line that is wider than the terminal could not be taken away again.
+            text = text[: _terminal_width() - 1]
             print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)  # noqa: T201 - a terminal
         self._is_shown = True
 
@@ -48,8 +51,22 @@ class ProgressLine:
         """
         if self._widget is not None:
             self._widget.close()
+            self._take_away()
         elif self._is_shown and not self._is_notebook:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201 - a terminal
+        self._is_shown = False
+
+    def _take_away(self) -> None:
+        """
+        A closed widget leaves an empty output behind, which a saved notebook could not show.
+        """
+        from IPython.display import clear_output
+
+        if str(_request(self._shell).get("code", "")).startswith("%%"):
+            clear_output()  # type: ignore[no-untyped-call]
+        else:
+            # Other lines of the cell may have shown something.
+            self._handle.update({"text/plain": ""}, raw=True)
 
     def _show_widget(self, text: str, fraction: float | None) -> None:
         if self._widget is None:
@@ -61,10 +78,29 @@ class ProgressLine:
             from IPython.display import display
 
             self._widget = HBox([FloatProgress(min=0, max=1), Label()])
-            display(self._widget)  # type: ignore[no-untyped-call]
+            self._handle: Any = display(self._widget, display_id=True)  # type: ignore[no-untyped-call]
         bar, label = self._widget.children
         bar.value = fraction or 0
         label.value = text
+
+
+def _request(shell: Any) -> dict[str, Any]:
+    """
+    What the front end asked the kernel for.
+    """
+    parent = shell.kernel.get_parent() if hasattr(shell.kernel, "get_parent") else {}
+    return parent.get("content", {})  # type: ignore[no-any-return]
+
+
+def _has_person(shell: Any) -> bool:
+    return bool(_request(shell).get("allow_stdin", True))
+
+
+def _terminal_width() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except OSError:
+        return 80
 
 
 def describe(progress: Progress) -> str:

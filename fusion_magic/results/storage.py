@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from fusion_magic.errors import InvalidArgument, MissingExtra, ResultsUnavailable
 from fusion_magic.results import Result, type_texts
@@ -121,10 +122,13 @@ class ResultStorage:
         filesystem, root = _filesystem(self._url)
         with _translated(self._url):
             _make_folder(filesystem, root)
-            path = f"{root.rstrip('/')}/.check"
-            filesystem.pipe_file(path, b"fusion")
-            filesystem.cat_file(path)
+            mark = uuid4().hex
+            path = f"{root.rstrip('/')}/.check-{mark}"
+            filesystem.pipe_file(path, mark.encode())
+            found = filesystem.cat_file(path)
             filesystem.rm_file(path)
+        if found != mark.encode():
+            raise ResultsUnavailable(f"{self._url} gives back something else than was written.")
         return self._url
 
 

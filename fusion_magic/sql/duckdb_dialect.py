@@ -31,8 +31,8 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from fusion_magic.errors import InvalidSql, Span, UnsupportedSql
-from fusion_magic.sql.kinds import DATE, DECIMAL, DOUBLE, WHOLE, Kind, Kinds
-from fusion_magic.sql.tokens import QUOTED, STRING, WORD, tokenize
+from fusion_magic.sql.kinds import DATE, DECIMAL, DOUBLE, TEXT, WHOLE, Kind, Kinds
+from fusion_magic.sql.tokens import QUOTED, STRING, WORD, decode_unicode, tokenize
 
 # What every connection is given before the first query.
 PREPARATION = (
@@ -233,6 +233,7 @@ _STATEMENTS = (
     exp.Alter,
     exp.TruncateTable,
 )
+_EXPECTED = re.compile(r"Expect(?:ing|ed) (\)|\(|\w+)(?: after \w+)?$")
 _FILE_NAME = re.compile(
     r"[/\\*?\[]|\.(csv|tsv|txt|parquet|pq|json|jsonl|ndjson|geojson|xlsx|db|duckdb|avro|shp|gpkg|vortex)"
     r"(\.\w+)?$",
@@ -247,6 +248,11 @@ _WHOLE = (
     exp.DataType.Type.BIGINT,
 )
 _DIVISIONS: Mapping[Kind | None, str] = {WHOLE: "fusion_whole_div", DOUBLE: "fusion_float_div"}
+_COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between, exp.In)
+_COMPARED: Mapping[type[exp.Expr], tuple[str, ...]] = {
+    exp.Between: ("low", "high"),
+    exp.In: ("expressions",),
+}
 _TYPED = (exp.Div, exp.Avg, exp.Add, exp.Sub, exp.DateAdd, exp.DateTrunc, exp.TimestampTrunc)
 _NAMED = (exp.Column, exp.Alias, exp.Star, exp.Dot)
 
@@ -274,11 +280,12 @@ def to_duckdb(
         try:
             tree = sqlglot.parse_one(text, read="trino")
         except (SqlglotError, RecursionError) as exc:
-            raise InvalidSql(f"This cannot be read as SQL: {_first_line(exc)}.") from exc
+            raise _unreadable(text, exc, is_as_written=text == sql) from exc
         _refuse(tree)
         _refuse_files(tree, tables)
         _refuse_functions(sql, tree)
         kinds = Kinds(tree, columns)
+        _refuse_comparisons(tree, kinds)
         tree = _with_values(tree)
         _name_columns(tree)
         rewritten = _Rewriting(kinds).apply(tree)
@@ -319,11 +326,25 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _first_line(exc: BaseException) -> str:
+def _unreadable(text: str, exc: Exception, *, is_as_written: bool) -> InvalidSql:
+    """
+    Where the parser stopped. Its own words speak of its classes, so that only short ones are given on.
+    """
     errors = getattr(exc, "errors", None)
-    if errors:
-        return f"{str(errors[0].get('description')).rstrip('.')} in line {errors[0].get('line')}"
-    return re.sub(r"\x1b\[\d+m", "", str(exc)).partition("\n")[0] or type(exc).__name__
+    if not errors:
+        return InvalidSql("This cannot be read as SQL.")
+    first = errors[0]
+    word, description = str(first["highlight"]), str(first["description"])
+    if match := _EXPECTED.match(description):
+        reason = f"{match[1]} is expected behind {word}"
+    elif description.startswith("Invalid expression"):
+        reason = f"{word} is not expected here"
+    else:
+        reason = f"more is expected behind {word}"
+    lines = text.split("\n")[: first["line"] - 1]
+    end = sum(len(line) + 1 for line in lines) + first["col"]
+    span = Span(end - len(word), end) if is_as_written else None
+    return InvalidSql(f"This cannot be read as SQL: {reason}.", span=span)
 
 
 def _refused(what: str, reason: str, span: Span | None = None) -> UnsupportedSql:
@@ -368,6 +389,32 @@ def _refuse(tree: exp.Expr) -> None:
             )
         if isinstance(node, (exp.ArgMax, exp.ArgMin)) and node.args.get("count") is not None:
             raise _refused("max_by and min_by of several rows", "DuckDB leaves NULLs out")
+
+
+def _refuse_comparisons(tree: exp.Expr, kinds: Kinds) -> None:
+    """
+    DuckDB reads a text as a date or a number where it is compared with one; Trino refuses that.
+    """
+    for node in tree.find_all(*_COMPARISONS):
+        left = kinds.of(node.this)
+        for other in _compared(node):
+            right = kinds.of(other)
+            if left is not None and right is not None and (left == TEXT) != (right == TEXT):
+                what = "date" if DATE in (left, right) else "number"
+                raise InvalidSql(
+                    f"A text is compared with a {what}: "
+                    f"{node.this.sql(dialect='trino')} and {other.sql(dialect='trino')}.",
+                    hint="Write a date as DATE '2026-01-31', a number without quotes, or use CAST.",
+                )
+
+
+def _compared(node: exp.Expr) -> Iterator[exp.Expr]:
+    """
+    What *node* compares its operand with.
+    """
+    for name in _COMPARED.get(type(node), ("expression",)):
+        value = node.args.get(name)
+        yield from value if isinstance(value, list) else filter(None, (value,))
 
 
 def _refuse_functions(sql: str, tree: exp.Expr) -> None:
@@ -477,6 +524,7 @@ class _Rewriting:
             ),
             exp.Struct: _row,
             exp.Tuple: _row,
+            exp.UnicodeString: _unicode_text,
         }
 
     def apply(self, tree: exp.Expr) -> exp.Expr:
@@ -560,6 +608,21 @@ def _with_aggregate(whole: exp.Expr, average: exp.Avg, kind: type[exp.Expr]) -> 
         inner = inner.this
     inner.replace(aggregate)
     return copy
+
+
+def _unicode_text(node: exp.UnicodeString) -> exp.Expr:
+    """
+    U&'a\\0000b', whose NUL would end the text of DuckDB's statement.
+    """
+    text = decode_unicode(str(node.this))
+    if "\0" not in text or node.args.get("escape"):
+        return node
+    first, *others = (exp.Literal.string(part) for part in text.split("\0"))
+    joined: exp.Expr = first
+    for other in others:
+        nul = _call("chr", exp.Literal.number(0))
+        joined = exp.DPipe(this=exp.DPipe(this=joined, expression=nul), expression=other)
+    return exp.paren(joined, copy=False)
 
 
 def _scaled(number: exp.Expr, scale: int) -> exp.Expr:

@@ -4,16 +4,41 @@ The outermost query's limit and offset: what they are, and Trino's form of the t
     LIMIT 10                 OFFSET 5 ROWS LIMIT 10      FETCH FIRST 10 ROWS ONLY     kept as written
     LIMIT 5, 10              LIMIT 10 OFFSET 5                                        OFFSET 5 LIMIT 10
 
-``FETCH FIRST … WITH TIES`` and ``LIMIT ?`` are kept and set nothing. A query in brackets is not outermost.
+``FETCH FIRST … WITH TIES`` and ``LIMIT ?`` are kept and set nothing; ``LIMIT :rows`` sets what the parameter's value is.
+A query in brackets is not outermost.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
-from fusion_magic.errors import InvalidArgument, Span
-from fusion_magic.sql.statement import Statement, is_plain_integer
+from fusion_magic.errors import InvalidArgument, InvalidParameter, Span
+from fusion_magic.sql.parameters import plain_value
+from fusion_magic.sql.statement import Statement, integer_value
 from fusion_magic.sql.translation import Edit
+
+_NOTHING: Mapping[str, object] = MappingProxyType({})
+_LONGEST = 7  # tokens of one clause: FETCH FIRST :n ROWS WITH TIES
+
+
+@dataclass(frozen=True, slots=True)
+class _Clause:
+    """
+    One clause at the query's end: its keyword, first and last token, and its numbers.
+
+    Attributes:
+        is_known: Whether the numbers say all: not with ``?``, a parameter without a value, or ties.
+        has_parameter: Whether a number is a parameter's value.
+    """
+
+    keyword: str
+    first: int
+    last: int
+    numbers: tuple[int, ...]
+    is_known: bool
+    has_parameter: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,39 +50,37 @@ class Paging:
     limit: int | None = None
     offset: int | None = None
     edits: tuple[Edit, ...] = ()
+    clauses: tuple[_Clause, ...] = field(default=(), repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Clause:
-    """
-    One clause at the query's end: its keyword, first and last token, and its numbers' tokens.
-    """
-
-    keyword: str
-    first: int
-    last: int
-    numbers: tuple[int, ...]
-
-
-def find_paging(statement: Statement) -> Paging:
+def find_paging(statement: Statement, values: Mapping[str, object] = _NOTHING) -> Paging:
     """
     Limit and offset of the outermost query; of nothing but a query.
+
+    Args:
+        statement: The statement.
+
+        values: Of ``:name`` parameters, as far as they are known.
+
+    Raises:
+        InvalidParameter: A parameter's value is no number of rows; carries the span.
     """
     if statement.kind != "SELECT":
         return Paging()
-    clauses = _clauses_at_end(statement)
-    limit, offset = (
-        _value(statement, clauses, ("LIMIT", "FETCH")),
-        _value(statement, clauses, ("OFFSET",)),
-    )
+    clauses = _clauses_at_end(statement, values)
+    limit, offset = _value(clauses, ("LIMIT", "FETCH")), _value(clauses, ("OFFSET",))
     keywords = [clause.keyword for clause in clauses]
-    comma = next((c for c in clauses if c.keyword == "LIMIT" and len(c.numbers) == 2), None)
-    if comma is not None and keywords == ["LIMIT"]:
-        offset = int(statement.tokens.words[comma.numbers[0]])
-        return Paging(limit, offset, (_replace(statement, clauses, limit, offset),))
-    if keywords == ["LIMIT", "OFFSET"]:
-        return Paging(limit, offset, (_replace(statement, clauses, limit, offset),))
-    return Paging(limit, offset)
+    edits: tuple[Edit, ...]
+    if keywords == ["LIMIT"] and len(clauses[0].numbers) == 2:
+        offset = clauses[0].numbers[0]
+        edits = (_replace(statement, clauses, limit, offset),)
+    elif keywords == ["LIMIT", "OFFSET"] and all(clause.is_known for clause in clauses):
+        edits = (_replace(statement, clauses, limit, offset),)
+    else:
+        edits = tuple(
+            _plain_numbers(statement, clause) for clause in clauses if clause.has_parameter
+        )
+    return Paging(limit, offset, edits, clauses)
 
 
 def limit_to(statement: Statement, paging: Paging, rows: int) -> Paging:
@@ -77,9 +100,9 @@ def limit_to(statement: Statement, paging: Paging, rows: int) -> Paging:
         )
     if paging.limit is not None and paging.limit <= rows:
         return paging
-    clauses = _clauses_at_end(statement)
+    clauses = paging.clauses
     kept = [c for c in clauses if c.keyword == "OFFSET"]
-    if any(c.keyword != "OFFSET" and not _is_understood(statement, c) for c in clauses):
+    if any(c.keyword != "OFFSET" and not c.is_known for c in clauses):
         raise InvalidArgument(
             "This query's own limit cannot be made smaller: it has no number, or it keeps ties.",
             hint="Change the LIMIT or FETCH clause in the query instead of --limit.",
@@ -91,7 +114,7 @@ def limit_to(statement: Statement, paging: Paging, rows: int) -> Paging:
 
 
 def _replace(
-    statement: Statement, clauses: list[_Clause], limit: int | None, offset: int | None
+    statement: Statement, clauses: Sequence[_Clause], limit: int | None, offset: int | None
 ) -> Edit:
     text = " ".join(
         f"{word} {number}"
@@ -101,78 +124,111 @@ def _replace(
     return Edit(statement.tokens.span(clauses[0].first, clauses[-1].last), text)
 
 
-def _value(statement: Statement, clauses: list[_Clause], keywords: tuple[str, ...]) -> int | None:
+def _plain_numbers(statement: Statement, clause: _Clause) -> Edit:
+    """
+    A clause with its parameter's number as the grammar takes it, which knows no typed literal there.
+    """
+    tokens = statement.tokens
+    colon = tokens.words.index(":", clause.first)
+    return Edit(tokens.span(colon, colon + 1), str(clause.numbers[0]))
+
+
+def _value(clauses: Sequence[_Clause], keywords: tuple[str, ...]) -> int | None:
     for clause in clauses:
-        if clause.keyword in keywords and clause.numbers and _is_understood(statement, clause):
-            return int(statement.tokens.words[clause.numbers[-1]])
-        if clause.keyword == "FETCH" in keywords and _is_understood(statement, clause):
-            return 1
+        if clause.keyword in keywords and clause.is_known and clause.numbers:
+            return clause.numbers[-1]
     return None
 
 
-def _is_understood(statement: Statement, clause: _Clause) -> bool:
-    words = statement.tokens.words[clause.first : clause.last + 1]
-    return bool(clause.numbers) or words[-1] in {"ALL", "ONLY"}
-
-
-def _clauses_at_end(statement: Statement) -> list[_Clause]:
+def _clauses_at_end(statement: Statement, values: Mapping[str, object]) -> tuple[_Clause, ...]:
     """
     The clauses that end the query, in the order of the text; read backwards, outside of all brackets.
     """
     clauses: list[_Clause] = []
     last = len(statement.tokens) - 1
-    while (clause := _clause_before(statement, last)) is not None:
+    while (clause := _clause_before(statement, last, values)) is not None:
         clauses.insert(0, clause)
         last = clause.first - 1
-    return clauses
+    return tuple(clauses)
 
 
-def _clause_before(statement: Statement, last: int) -> _Clause | None:
+def _clause_before(statement: Statement, last: int, values: Mapping[str, object]) -> _Clause | None:
     """
     The clause whose last token is *last*, or None.
     """
-    words = statement.tokens.words
-    for first in range(last, max(last - 6, 0), -1):
-        if (
-            words[first] not in {"LIMIT", "OFFSET", "FETCH"}
-            or statement.tokens.kinds[first] != "word"
-        ):
+    tokens = statement.tokens
+    for first in range(last, max(last - _LONGEST, 0), -1):
+        if tokens.kinds[first] != "word" or tokens.words[first] not in {"LIMIT", "OFFSET", "FETCH"}:
             continue
-        numbers = _numbers_of(words[first : last + 1])
-        if numbers is None or words[first - 1] in {"AS", ".", ","}:
+        if tokens.words[first - 1] in {"AS", ".", ","}:
             return None
-        return _Clause(words[first], first, last, tuple(first + n for n in numbers))
+        return _read_clause(statement, first, last, values)
     return None
 
 
-def _numbers_of(words: list[str]) -> tuple[int, ...] | None:
-    """
-    Where the numbers stand in a clause of these words; None where it is no such clause.
-    """
-    shape = ["N" if is_plain_integer(word) else word for word in words]
+def _read_clause(
+    statement: Statement, first: int, last: int, values: Mapping[str, object]
+) -> _Clause | None:
+    words = statement.tokens.words
+    shape: list[str] = []
+    numbers: list[int] = []
+    has_parameter = False
+    index = first
+    while index <= last:
+        number = integer_value(words[index])
+        if words[index] == ":" and index < last:
+            number = _parameter_value(statement, index, values)
+            has_parameter = has_parameter or number is not None
+            index += 1
+            shape.append("?" if number is None else "N")
+        else:
+            shape.append(words[index] if number is None else "N")
+        numbers += [] if number is None else [number]
+        index += 1
     match shape:
-        case ["LIMIT", "N"] | ["OFFSET", "N"] | ["OFFSET", "N", "ROW" | "ROWS"]:
-            return (1,)
-        case ["LIMIT", "N", ",", "N"]:
-            return (1, 3)
+        case ["FETCH", "FIRST" | "NEXT", "ROW" | "ROWS", *_]:
+            numbers = [1]
+    is_known = _is_known(shape)
+    if is_known is None:
+        return None
+    return _Clause(words[first], first, last, tuple(numbers), is_known, has_parameter)
+
+
+def _parameter_value(statement: Statement, colon: int, values: Mapping[str, object]) -> int | None:
+    span = statement.tokens.span(colon, colon + 1)
+    name = statement.text[span.start + 1 : span.end]
+    if name not in values:
+        return None
+    value = plain_value(values[name])
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise InvalidParameter(
+        f"The parameter :{name} is {value!r}, which is no number of rows.",
+        hint="Give it a whole number from 0.",
+        span=span,
+    )
+
+
+def _is_known(shape: Sequence[str]) -> bool | None:
+    """
+    Whether a clause of this shape, its numbers written N, says how many rows; None where it is no such clause.
+    """
+    match shape:
         case (
-            ["LIMIT", "ALL" | "?"]
-            | ["LIMIT", ":", _]
-            | ["OFFSET", "?"]
-            | ["OFFSET", "?", "ROW" | "ROWS"]
+            ["LIMIT", "N" | "ALL"]
+            | ["LIMIT", "N", ",", "N"]
+            | ["OFFSET", "N"]
+            | ["OFFSET", "N", "ROW" | "ROWS"]
+            | ["FETCH", "FIRST" | "NEXT", "ROW" | "ROWS", "ONLY"]
+            | ["FETCH", "FIRST" | "NEXT", "N", "ROW" | "ROWS", "ONLY"]
         ):
-            return ()
-        case ["FETCH", "FIRST" | "NEXT", "N", "ROW" | "ROWS", "ONLY"]:
-            return (2,)
-        case ["FETCH", "FIRST" | "NEXT", "ROW" | "ROWS", "ONLY"]:
-            return ()
-        case ["FETCH", "FIRST" | "NEXT", *_, "ROW" | "ROWS", "ONLY"] | [
-            "FETCH",
-            "FIRST" | "NEXT",
-            *_,
-            "WITH",
-            "TIES",
-        ]:
-            return ()
+            return True
+        case (
+            ["LIMIT" | "OFFSET", "?"]
+            | ["OFFSET", "?", "ROW" | "ROWS"]
+            | ["FETCH", "FIRST" | "NEXT", *_, "ROW" | "ROWS", "ONLY"]
+            | ["FETCH", "FIRST" | "NEXT", *_, "WITH", "TIES"]
+        ):
+            return False
         case _:
             return None

@@ -5,7 +5,7 @@ A value never becomes text of the statement as it is: each type has one form, an
 quotes are doubled, so that whatever it holds stays inside the literal.
 
 A placeholder is a colon with a name directly behind it. ``:name`` in a string, a comment, behind
-another colon (``x::date``) or behind a name or a bracket (``a[1:n]``) is none.
+another colon (``x::date``) or behind a name, a literal or a bracket (``a[1:n]``, ``JSON_OBJECT('k':v)``) is none.
 
 Source: Trino 476, documentation, "Language reference: Data types"; ``SqlBase.g4``, rule ``literal``.
 """
@@ -17,14 +17,18 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import Enum
 from uuid import UUID
 
 from fusion_magic.errors import InvalidParameter, Span
 from fusion_magic.sql.statement import Statement
-from fusion_magic.sql.tokens import NUMBER, QUOTED, SYMBOL, WORD
+from fusion_magic.sql.tokens import NUMBER, QUOTED, STRING, SYMBOL, WORD
 from fusion_magic.sql.translation import Edit
 
 MAX_DECIMAL_DIGITS = 38
+_BEFORE_VALUES = frozenset(
+    ["AND", "BETWEEN", "BY", "ELSE", "FROM", "IN", "LIKE", "NOT", "ON", "OR", "SELECT", "THEN", "VALUES", "WHEN", "WHERE"]
+)  # fmt: skip
 _BIGINT = range(-(2**63), 2**63)
 _INTEGER = range(-(2**31), 2**31)
 
@@ -32,13 +36,18 @@ _INTEGER = range(-(2**31), 2**31)
 @dataclass(frozen=True, slots=True)
 class Placeholder:
     """
-    One ``:name``; the span holds the colon. ``is_list`` where it stands behind IN, with or without brackets.
+    One ``:name``; the span holds the colon.
+
+    Attributes:
+        is_list: Whether it stands behind IN, where a list is its values.
+        has_brackets: Whether it stands in IN's brackets, and ``is_alone`` whether nothing else does.
     """
 
     name: str
     span: Span
     is_list: bool = False
     has_brackets: bool = False
+    is_alone: bool = True
 
 
 def find_placeholders(statement: Statement) -> tuple[Placeholder, ...]:
@@ -47,34 +56,54 @@ def find_placeholders(statement: Statement) -> tuple[Placeholder, ...]:
     """
     tokens = statement.tokens
     found = []
+    open_: list[int] = []
     for index, word in enumerate(tokens.words[:-1]):
-        if word != ":" or tokens.kinds[index] != SYMBOL or tokens.kinds[index + 1] != WORD:
+        if tokens.kinds[index] != SYMBOL:
             continue
-        start, end = tokens.starts[index], tokens.ends[index + 1]
-        is_apart = tokens.ends[index] != tokens.starts[index + 1]
-        if is_apart or _follows_operand(statement, index) or tokens.words[index + 1][0].isdigit():
-            continue
-        before = tokens.words[max(0, index - 2) : index]
-        has_brackets = before == ["IN", "("] and tokens.words[index + 2 : index + 3] == [")"]
-        is_list = has_brackets or before[-1:] == ["IN"]
-        found.append(
-            Placeholder(statement.text[start + 1 : end], Span(start, end), is_list, has_brackets)
-        )
+        if word in {"(", "["}:
+            open_.append(index)
+        elif word in {")", "]"} and open_:
+            open_.pop()
+        elif word == ":" and _is_placeholder(statement, index):
+            found.append(_placeholder(statement, index, open_[-1] if open_ else None))
     return tuple(found)
+
+
+def _is_placeholder(statement: Statement, colon: int) -> bool:
+    tokens = statement.tokens
+    name = colon + 1
+    is_apart = tokens.ends[colon] != tokens.starts[name]
+    is_word = tokens.kinds[name] == WORD and not tokens.words[name][0].isdigit()
+    return is_word and not is_apart and not _follows_operand(statement, colon)
+
+
+def _placeholder(statement: Statement, colon: int, opening: int | None) -> Placeholder:
+    tokens = statement.tokens
+    words = tokens.words
+    span = tokens.span(colon, colon + 1)
+    around = {words[colon - 1] if colon else "", *words[colon + 2 : colon + 3]}
+    in_brackets = opening is not None and words[opening - 1 : opening] == ["IN"]
+    has_brackets = in_brackets and around <= {"(", ",", ")"}
+    return Placeholder(
+        name=statement.text[span.start + 1 : span.end],
+        span=span,
+        is_list=has_brackets or words[colon - 1 : colon] == ["IN"],
+        has_brackets=has_brackets,
+        is_alone="," not in around,
+    )
 
 
 def _follows_operand(statement: Statement, index: int) -> bool:
     """
-    Whether the colon directly follows a name, a number or a bracket: then it is a slice's or a type's.
+    Whether the colon directly follows a name, a literal or a bracket: then it is a slice's, a type's or JSON_OBJECT's.
     """
     tokens = statement.tokens
     if index == 0 or tokens.ends[index - 1] != tokens.starts[index]:
         return False
-    return tokens.kinds[index - 1] in {WORD, QUOTED, NUMBER} or tokens.words[index - 1] in {
-        ":",
-        "]",
-        ")",
-    }
+    word = tokens.words[index - 1]
+    if tokens.kinds[index - 1] == WORD:
+        return word not in _BEFORE_VALUES
+    return tokens.kinds[index - 1] in {QUOTED, NUMBER, STRING} or word in {":", "]", ")"}
 
 
 def parameter_edits(statement: Statement, values: Mapping[str, object]) -> tuple[Edit, ...]:
@@ -102,7 +131,7 @@ def parameter_edits(statement: Statement, values: Mapping[str, object]) -> tuple
 
 
 def _in_place(placeholder: Placeholder, value: object) -> str:
-    value = _plain(value)
+    value = plain_value(value)
     if (
         not placeholder.is_list
         or isinstance(value, str)
@@ -110,6 +139,11 @@ def _in_place(placeholder: Placeholder, value: object) -> str:
     ):
         text = format_literal(value)
         return f"({text})" if placeholder.is_list and not placeholder.has_brackets else text
+    if not value and not placeholder.is_alone:
+        raise InvalidParameter(
+            f"The list :{placeholder.name} is empty, and stands beside other values.",
+            hint="Give it at least one value, or let it stand alone behind IN.",
+        )
     if not value:
         # An empty list fits nothing; NULL IN (…) would make the negation unknown as well.
         text = "SELECT NULL WHERE false"
@@ -130,7 +164,7 @@ def format_literal(value: object) -> str:
     Raises:
         InvalidParameter: The type has no literal, or the value does not fit one (39 digits, a lone surrogate).
     """
-    value = _plain(value)
+    value = plain_value(value)
     if value is None:
         return "NULL"
     for types, form in _FORMS:
@@ -142,18 +176,21 @@ def format_literal(value: object) -> str:
     )
 
 
-def _plain(value: object) -> object:
+def plain_value(value: object) -> object:
     """
-    The Python value behind a scalar or an array of numpy or pandas, which are not imported for it.
+    The Python value behind an enum's member, or a scalar or an array of numpy or pandas, which are not imported for it.
     """
+    if isinstance(value, Enum):
+        value = value.value
     module = type(value).__module__.partition(".")[0]
     if module not in {"numpy", "pandas", "pyarrow", "polars"}:
         return value
-    if type(value).__name__ in {"NaTType", "NAType"}:
+    kind = type(value).__name__
+    if kind in {"NaTType", "NAType"}:
         return None
-    if type(value).__name__ == "datetime64":
-        return _plain_datetime64(value)
-    for method in ("to_pydatetime", "as_py", "tolist", "to_list", "item"):
+    if kind in {"datetime64", "timedelta64"}:
+        return _plain_moment(value)
+    for method in ("to_pydatetime", "to_pytimedelta", "as_py", "tolist", "to_list", "item"):
         convert = getattr(value, method, None)
         if convert is not None:
             _refuse_nanoseconds(value)
@@ -161,17 +198,23 @@ def _plain(value: object) -> object:
     return value
 
 
-def _plain_datetime64(value: object) -> object:
-    nanoseconds = int(value.astype("datetime64[ns]").astype("int64"))  # type: ignore[attr-defined]
-    if nanoseconds == -(2**63):
+def _plain_moment(value: object) -> object:
+    """
+    A ``datetime64`` or ``timedelta64`` as a date, a datetime or a timedelta; None for NaT.
+    """
+    if str(value) == "NaT":
         return None
-    if nanoseconds % 1000:
-        raise InvalidParameter(f"{value} has nanoseconds, which Python's datetime lacks.")
-    return dt.datetime.fromisoformat("1970-01-01") + dt.timedelta(microseconds=nanoseconds // 1000)
+    kind, _, unit = str(value.dtype).partition("[")  # type: ignore[attr-defined]
+    if kind == "datetime64" and unit in {"D]", "W]", "M]", "Y]"}:
+        return value.astype("datetime64[D]").item()  # type: ignore[attr-defined]
+    exact = value.astype(f"{kind}[us]")  # type: ignore[attr-defined]
+    if exact != value:
+        raise InvalidParameter(f"{value} has nanoseconds, which Python's {kind[:-2]} lacks.")
+    return exact.item()
 
 
 def _refuse_nanoseconds(value: object) -> None:
-    if getattr(value, "nanosecond", 0):
+    if getattr(value, "nanosecond", 0) or getattr(value, "nanoseconds", 0):
         raise InvalidParameter(
             f"{value} has nanoseconds, which would be lost.", hint="Give it as text and CAST it."
         )
@@ -208,7 +251,8 @@ def _decimal(value: Decimal) -> str:
             f"The decimal {value} has no SQL literal.", hint="Use a float instead."
         )
     text = f"{value:f}"
-    if len(text.lstrip("-").replace(".", "").lstrip("0")) > MAX_DECIMAL_DIGITS:
+    digits = len(text.lstrip("-").replace(".", "").lstrip("0"))
+    if max(digits, len(text.partition(".")[2])) > MAX_DECIMAL_DIGITS:
         raise InvalidParameter(f"{text} has more than {MAX_DECIMAL_DIGITS} digits.")
     return f"DECIMAL '{text}'"
 
@@ -225,7 +269,7 @@ def _datetime(value: dt.datetime) -> str:
     text = value.replace(tzinfo=None).isoformat(" ", timespec="microseconds")
     if value.tzinfo is None:
         return f"TIMESTAMP '{text}'"
-    return f"TIMESTAMP '{text} {_zone(value)}'"
+    return f"TIMESTAMP '{text}{_zone(value)}'"
 
 
 def _zone(value: dt.datetime) -> str:
@@ -273,6 +317,6 @@ _FORMS: tuple[tuple[type | tuple[type, ...], Callable[..., str]], ...] = (
     (dt.time, _time),
     (dt.timedelta, _interval),
     (UUID, lambda value: f"UUID '{value}'"),
-    ((bytes, bytearray), lambda value: f"X'{bytes(value).hex().upper()}'"),
+    ((bytes, bytearray, memoryview), lambda value: f"X'{bytes(value).hex().upper()}'"),
     ((list, tuple), _array),
 )

@@ -10,10 +10,11 @@ Source: Trino 476, ``SqlBase.g4``: ``statement``, ``query``, ``relation``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from fusion_magic.errors import Span, UnsupportedSql
+from fusion_magic.errors import InvalidSql, Span, UnsupportedSql
 from fusion_magic.sql.statement import QUERY_STARTS, Statement, is_plain_integer
 from fusion_magic.sql.tokens import NUMBER, QUOTED, STRING, SYMBOL, WORD, Tokens, unquote
 
@@ -25,6 +26,7 @@ RESERVED = frozenset(
         "ALTER",
         "AND",
         "AS",
+        "AUTO",
         "BETWEEN",
         "BY",
         "CASE",
@@ -50,7 +52,6 @@ RESERVED = frozenset(
         "END",
         "ESCAPE",
         "EXCEPT",
-        "EXECUTE",
         "EXISTS",
         "EXTRACT",
         "FALSE",
@@ -108,25 +109,9 @@ RESERVED = frozenset(
 )
 _SET_OPERATIONS = frozenset({"UNION", "EXCEPT", "INTERSECT"})
 _CLAUSES = frozenset({"WHERE", "GROUP", "HAVING", "ORDER"}) | _SET_OPERATIONS
-_PERIOD_WORDS = frozenset(
-    [
-        "TIMESTAMP",
-        "DATE",
-        "TIME",
-        "INTERVAL",
-        "AT",
-        "ZONE",
-        "YEAR",
-        "MONTH",
-        "DAY",
-        "HOUR",
-        "MINUTE",
-        "SECOND",
-        "AND",
-        "OR",
-        "TO",
-    ]
-)
+_OPERATORS = frozenset({"+", "-", "*", "/", "%", "||"})
+_OPENINGS = frozenset({"(", "["})
+_NAME_SIGNS = frozenset({"-", "$", "/", "@", "#", "&"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +151,17 @@ class Reference:
 class _Scope:
     """
     What is visible at one SELECT: its tables, and those of the queries around it.
+
+    Attributes:
+        tables: Places in the list of what was found.
+        common: The names under which common table expressions are seen.
+        visible: What can stand before a column, and the table that it means; made when it is first asked for.
     """
 
     parent: _Scope | None
     tables: list[int] = field(default_factory=list)
+    common: list[str] = field(default_factory=list)
+    visible: dict[tuple[str, ...], _Found] | None = None
 
 
 @dataclass(slots=True)
@@ -271,6 +263,13 @@ def find_long_names(statement: Statement) -> tuple[Span, ...]:
     return tuple(found)
 
 
+def find_query_behind_with(statement: Statement, index: int) -> int:
+    """
+    The token at which the query starts behind the inline functions or session properties of WITH at *index*.
+    """
+    return _Scan(statement).behind_functions(index + 1)
+
+
 class _Scan:
     def __init__(self, statement: Statement) -> None:
         self.statement = statement
@@ -280,9 +279,10 @@ class _Scan:
         self.count = len(statement.tokens)
         self.found: list[_Found] = []
         self.columns: list[tuple[_Scope, _Name]] = []
+        self.scopes: list[_Scope] = []
         self.openings: list[bool] = []
         # Their table takes no alias, so that columns behind the table's own name are rewritten.
-        self._lacks_alias = statement.kind in {"UPDATE", "DELETE"}
+        self._lacks_alias = statement.head in {"UPDATE", "DELETE", "ALTER"}
 
     # --- names
 
@@ -302,9 +302,7 @@ class _Scan:
         """
         The dotted name that starts at *index*, or None.
         """
-        if not self.is_part(index) or (
-            self.kinds[index] == WORD and self.words[index][0].isdigit()
-        ):
+        if not self.is_part(index):
             return None
         parts = [index]
         after = index + 1
@@ -593,7 +591,10 @@ class _Scan:
             frame.expects_table = False
             return index + 1, inner
         is_join = frame.expects_table and self.words[index] == "("
-        inner = _Frame(end, frame.scope, frame, is_query=is_join)
+        # The tables that a table function is given are seen by its own arguments alone.
+        is_function = self.word(index - 1) == "TABLE"
+        scope = _Scope(frame.scope) if is_function else frame.scope
+        inner = _Frame(end, scope, frame, is_query=is_join)
         inner.clause, inner.expects_table = ("from", True) if is_join else ("expression", False)
         frame.expects_table = False
         return index + 1, inner
@@ -622,6 +623,8 @@ class _Scan:
         word = self.words[index]
         if word == "TABLE" and self.symbol(index + 1) == "(":
             return self._table_argument(index, frame)
+        if word == "COPARTITION" and self.symbol(index + 1) == "(":
+            return self._copartition(index + 1, frame)
         if not frame.is_query:
             return None
         if word == "WITH" and index == frame.begin:
@@ -630,7 +633,7 @@ class _Scan:
             frame.clause = "select"
         elif word == "TABLE" and self._starts_query(index, frame):
             return self._table_query(index, frame)
-        elif word == "FROM" and frame.clause == "select" and not self._is_distinct_from(index):
+        elif word == "FROM" and frame.clause != "from" and not self._is_distinct_from(index):
             frame.clause, frame.expects_table = "from", True
         elif word == "JOIN" and frame.clause == "from":
             frame.expects_table = True
@@ -638,7 +641,7 @@ class _Scan:
             frame.scope = _Scope(frame.scope.parent)
             frame.clause = "select"
         elif (frame.clause in {"from", "select"} and self._starts_tail(index)) or (
-            word == "WHEN" and frame.outer is None and self.statement.kind == "MERGE"
+            word == "WHEN" and frame.outer is None and self.statement.head == "MERGE"
         ):
             frame.clause = "tail"
         else:
@@ -672,10 +675,10 @@ class _Scan:
         if self.word(index + 1) not in {"FUNCTION", "SESSION"}:
             frame.clause = "with"
             return index + 1
-        frame.begin = self._behind_functions(index + 1)
+        frame.begin = self.behind_functions(index + 1)
         return frame.begin
 
-    def _behind_functions(self, index: int) -> int:
+    def behind_functions(self, index: int) -> int:
         """
         Behind inline functions and session properties, which can name no table: where the query starts.
         """
@@ -723,9 +726,23 @@ class _Scan:
         name = self.name_at(index + 2)
         if name is None or self.symbol(name.after) == "(":
             return index + 1
+        after = self.tokens.closing[index + 1] + 1
         if len(name.parts) > 1 or not frame.hides(self.text(name.parts[0]).lower()):
             self._add(name, frame, "source")
-        return self.tokens.closing[index + 1]
+            return self._alias(self.found[-1], after)
+        return after
+
+    def _copartition(self, opening: int, frame: _Frame) -> int:
+        """
+        COPARTITION (orders, items): the names of the tables that the function was given.
+        """
+        index = opening + 1
+        while index < self.tokens.closing[opening]:
+            name = self.name_at(index)
+            if name is not None and len(name.parts) > 1:
+                self.columns.append((frame.scope, replace(name, has_star=True)))
+            index = name.after if name is not None else index + 1
+        return self.tokens.closing[opening] + 1
 
     def _table_step(self, index: int, frame: _Frame) -> tuple[int, _Frame]:
         """
@@ -737,29 +754,58 @@ class _Scan:
             return index + 1, frame
         if word == "TABLE" and self.symbol(index + 1) == "(":
             return self._table_argument(index, frame), frame
-        if word == "ONLY" and self.is_part(index + 1):
-            return index + 1, frame
         name = self.name_at(index)
         frame.expects_table = False
         if name is None:
             return index + 1, frame
+        self._refuse_unquoted(index, name)
         if self.symbol(name.after) == "(" or (word in RESERVED and len(name.parts) == 1):
             return index + 1 if len(name.parts) == 1 else name.after, frame
         first = self.text(name.parts[0]).lower()
         if len(name.parts) == 1 and frame.hides(first):
+            common = self._found(name, "source")
+            self._alias(common, name.after)
+            frame.scope.common.append(self._visible_name(common))
             return name.after, frame
         self._add(name, frame, "source")
-        return self._alias(self.found[-1], name.after), frame
+        after = self._alias(self.found[-1], name.after)
+        # What stands behind FOR … AS OF is an expression like any other.
+        return (name.after if self.word(name.after) == "FOR" else after), frame
+
+    def _refuse_unquoted(self, index: int, name: _Name) -> None:
+        """
+        Refuse a table's name that goes on with a character which SQL takes in quotes alone.
+
+        Raises:
+            InvalidSql: As ``FROM trino-prod.sales.public.orders``, which OpenMetadata writes without quotes.
+        """
+        last = name.after - 1
+        while last + 1 < self.count and self.tokens.starts[last + 1] == self.tokens.ends[last]:
+            if self.kinds[last + 1] == SYMBOL and self.words[last + 1] not in {".", *_NAME_SIGNS}:
+                break
+            last += 1
+        if self.symbol(name.after) in _NAME_SIGNS and last > name.after:
+            span = self.tokens.span(index, last)
+            text = self.statement.text[span.start : span.end]
+            parts = [part if part.startswith('"') else f'"{part}"' for part in text.split(".")]
+            raise InvalidSql(
+                f"{text} holds a character that SQL takes in quotes alone.",
+                hint=f"Write {'.'.join(parts)}",
+                span=span,
+            )
 
     def _add(self, name: _Name, frame: _Frame, role: Role) -> None:
+        if not frame.scope.tables:
+            self.scopes.append(frame.scope)
         frame.scope.tables.append(len(self.found))
-        self.found.append(
-            _Found(
-                parts=self.texts(name),
-                quoted=tuple(self.kinds[index] == QUOTED for index in name.parts),
-                span=self.tokens.span(name.parts[0], name.parts[-1]),
-                role=role,
-            )
+        self.found.append(self._found(name, role))
+
+    def _found(self, name: _Name, role: Role) -> _Found:
+        return _Found(
+            parts=self.texts(name),
+            quoted=tuple(self.kinds[index] == QUOTED for index in name.parts),
+            span=self.tokens.span(name.parts[0], name.parts[-1]),
+            role=role,
         )
 
     def _alias(self, found: _Found, index: int) -> int:
@@ -779,25 +825,42 @@ class _Scan:
         return place + 1
 
     def _behind_period(self, index: int) -> int:
-        index += 4 if self.word(index + 2) == "AS" else 2
-        is_operand = False
+        """
+        Behind FOR VERSION AS OF and its expression, of which the text alone shows where it ends.
+        """
+        index = self._behind_operand(index + (4 if self.word(index + 2) == "AS" else 2))
         while index < self.count:
-            word = self.word(index)
-            if self.symbol(index) in {"(", "["}:
-                index, is_operand = self.tokens.closing[index], True
-            elif self.symbol(index) in {",", ")"}:
-                return index
-            elif word in _PERIOD_WORDS:
-                is_operand = False
-            elif self.kinds[index] == SYMBOL:
-                is_operand = self.words[index] == "?"
-            elif is_operand or (
-                word in RESERVED and not word.startswith(("CURRENT", "LOCAL", "CAST", "EXTRACT"))
-            ):
-                return index
+            if self.word(index) == "AT" and self.word(index + 1) == "TIME":
+                index = self._behind_operand(index + 3)
+            elif self.symbol(index) in _OPERATORS:
+                index = self._behind_operand(index + 1)
             else:
-                is_operand = not (word and self.symbol(index + 1) in {"(", "."})
+                return index
+        return index
+
+    def _behind_operand(self, index: int) -> int:
+        while self.symbol(index) in {"+", "-", ":"}:
             index += 1
+        if self.word(index) == "INTERVAL":
+            index += 1 + (self.symbol(index + 1) in {"+", "-"})
+            return index + (4 if self.word(index + 2) == "TO" else 2)
+        if self.word(index) == "CASE":
+            return self._behind_case(index)
+        if self.symbol(index) not in _OPENINGS:
+            name = self.name_at(index)
+            index = name.after if name is not None else index + 1
+        while self.symbol(index) in _OPENINGS:
+            index = self.tokens.closing[index] + 1
+        # A type before its text: TIMESTAMP '2024-01-01 00:00:00'.
+        return index + (index < self.count and self.kinds[index] == STRING)
+
+    def _behind_case(self, index: int) -> int:
+        depth = 0
+        while index < self.count:
+            depth += (self.word(index) == "CASE") - (self.word(index) == "END")
+            index += 1
+            if depth == 0:
+                break
         return index
 
     def _is_alias(self, index: int) -> bool:
@@ -819,6 +882,10 @@ class _Scan:
             )
         if word == "FETCH":
             return following not in {"FIRST", "NEXT"}
+        if word in {"PARTITION", "PRUNE", "KEEP"}:
+            return following not in {"BY", "WHEN"}
+        if word == "COPARTITION":
+            return self.symbol(index + 1) != "("
         if word == "WINDOW":
             return not (self.is_part(index + 1) and self.word(index + 2) == "AS")
         # UPDATE and MERGE have their own words behind the table.
@@ -827,6 +894,7 @@ class _Scan:
     # --- columns
 
     def references(self) -> tuple[Reference, ...]:
+        self._drop_clashing_aliases()
         for scope, name in self.columns:
             self._attach(scope, name)
         ordered = sorted(self.found, key=lambda found: found.span.start)
@@ -845,26 +913,60 @@ class _Scan:
 
     def _attach(self, scope: _Scope, name: _Name) -> None:
         """
-        Give a qualified column to the table in scope whose name, or the end of whose name, qualifies it.
+        Give a qualified column to the table that it means: the nearest one with that whole name, else the nearest
+        one that is visible under the first part, or whose name ends with the parts before the column.
         """
         parts = tuple(part.lower() for part in self.texts(name))
         longest = len(parts) if name.has_star else len(parts) - 1
         where: _Scope | None = scope
         while where is not None:
-            tables = [self.found[index] for index in where.tables]
-            visible = next((f for f in tables if parts[0] == self._visible_name(f)), None)
-            if visible is not None:
-                if visible.alias_name is None and visible.alias_at is None:
-                    visible.column_spans.append(self.tokens.span(name.parts[0], name.parts[0]))
-                return
-            for length in range(longest, 1, -1):
-                for found in tables:
-                    own = tuple(part.lower() for part in found.parts)
-                    if own[-length:] == parts[:length]:
-                        span = self.tokens.span(name.parts[0], name.parts[length - 1])
-                        found.column_spans.append(span)
-                        return
+            for length in range(longest, 2, -1):
+                found = self._visible_in(where).get(parts[:length])
+                if found is not None and len(found.parts) == length:
+                    self._qualify(found, name, length)
+                    return
             where = where.parent
+        where = scope
+        while where is not None:
+            visible = self._visible_in(where)
+            for length in (1, *range(longest, 1, -1)):
+                found = visible.get(parts[:length])
+                if found is not None:
+                    self._qualify(found, name, length)
+                    return
+            where = where.parent
+
+    def _qualify(self, found: _Found, name: _Name, length: int) -> None:
+        """
+        The first *length* parts of *name* mean the table; where it has or can have an alias, one part stays.
+        """
+        if length > 1 or (found.alias_name is None and found.alias_at is None):
+            span = self.tokens.span(name.parts[0], name.parts[length - 1])
+            found.column_spans.append(span)
+
+    def _visible_in(self, scope: _Scope) -> dict[tuple[str, ...], _Found]:
+        """
+        What can stand before a column at *scope*: each table's alias, and every end of its name.
+        """
+        if scope.visible is None:
+            scope.visible = {}
+            for found in (self.found[index] for index in scope.tables):
+                own = tuple(part.lower() for part in found.parts)
+                scope.visible.setdefault((self._visible_name(found),), found)
+                for start in range(len(own) - 1):
+                    scope.visible.setdefault(own[start:], found)
+        return scope.visible
+
+    def _drop_clashing_aliases(self) -> None:
+        """
+        A table has no implied alias where another of its scope is seen under that name: whole names tell them apart.
+        """
+        for scope in self.scopes:
+            tables = [self.found[index] for index in scope.tables]
+            names = Counter([*map(self._visible_name, tables), *scope.common])
+            for found in tables:
+                if names[self._visible_name(found)] > 1:
+                    found.alias_at = None
 
     def _visible_name(self, found: _Found) -> str:
         return (found.alias_name or found.parts[-1]).lower()

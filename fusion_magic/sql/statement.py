@@ -83,6 +83,14 @@ class Statement:
     tokens: Tokens = field(repr=False, compare=False)
     first: int = field(default=0, compare=False)
 
+    @property
+    def head(self) -> str:
+        """
+        The first word of the statement proper, in upper case.
+        """
+        words = self.tokens.words[self.first : self.first + 1]
+        return words[0] if words else ""
+
 
 def parse_statement(text: str) -> Statement:
     """
@@ -98,6 +106,7 @@ def parse_statement(text: str) -> Statement:
         raise InvalidSql("There is no statement.", hint="Write one below the magic's line.")
     error = InvalidSql(
         f"There are {len(statements)} statements where one is expected.",
+        hint="Give one here; a %%fusion cell runs several, one after the other.",
         span=Span(statements[1].start, statements[1].start + 1),
     )
     error.sql = text
@@ -148,7 +157,8 @@ def _statement_ends(tokens: Tokens) -> list[int]:
         elif word == "FUNCTION" and previous in {"WITH", "CREATE", "REPLACE", ","}:
             is_routine = True
         elif is_routine and tokens.kinds[index] == "word":
-            depth = _block_depth(word, previous, depth)
+            is_call = word == "REPEAT" and tokens.words[index + 1 : index + 2] == ["("]
+            depth = depth if is_call else _block_depth(word, previous, depth)
         previous = word
     return ends
 
@@ -246,6 +256,20 @@ def _create_table_kind(tokens: Tokens, first: int) -> str:
 
 def is_plain_integer(token: str) -> bool:
     """
-    Whether *token* is an integer as LIMIT and OFFSET take it.
+    Whether *token* is nothing but digits.
     """
     return re.fullmatch(r"[0-9]+", token) is not None
+
+
+def integer_value(token: str) -> int | None:
+    """
+    The number that an integer token stands for, as LIMIT and OFFSET take it; None for any other token.
+
+    >>> integer_value("1_000"), integer_value("0x1F"), integer_value("007"), integer_value("1.5")
+    (1000, 31, 7, None)
+    """
+    if re.fullmatch(r"[0-9]+(?:_[0-9]+)*", token):
+        return int(token)
+    if re.fullmatch(r"0(?:[xX](?:_?[0-9a-fA-F])+|[oO](?:_?[0-7])+|[bB](?:_?[01])+)", token):
+        return int(token, 0)
+    return None

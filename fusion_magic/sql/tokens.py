@@ -18,7 +18,7 @@ WORD, QUOTED, NUMBER, STRING, SYMBOL = "word", "quoted", "number", "string", "sy
 
 _TOKEN = re.compile(
     r"""
-      (?P<blank>(?:[\s\ufeff]+|--[^\n]*|/\*(?:[^*]|\*(?!/))*\*/)+)
+      (?P<blank>(?:[\s\ufeff]+|--[^\r\n]*|/\*(?:[^*]|\*(?!/))*\*/)+)
     | (?P<string>(?:[uU]&|[xX])?'(?:[^']|'')*')
     | (?P<quoted>(?:[uU]&)?"(?:[^"]|"")+")
     | (?P<number>(?:0[xX][0-9a-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+)(?!\w)
@@ -146,11 +146,14 @@ def unquote(token: str) -> str:
     if not token.endswith('"'):
         return token
     if token[0] in "uU":
-        return _decode_unicode(token[3:-1])
+        return decode_unicode(token[3:-1])
     return token[1:-1].replace('""', '"')
 
 
-def _decode_unicode(text: str) -> str:
+def decode_unicode(text: str) -> str:
+    """
+    What stands between the quotes of U&'…', its escapes decoded.
+    """
     return re.sub(
         r"\\\\|\\([0-9a-fA-F]{4})|\\\+([0-9a-fA-F]{6})",
         lambda m: chr(int(m[1] or m[2], 16)) if m[1] or m[2] else "\\",

@@ -83,6 +83,24 @@ def name_edits(
     return tuple(edits)
 
 
+def mark_edits(text: str) -> tuple[Edit, ...]:
+    """
+    A byte order mark before the statement is taken out: some editors write one, and Trino reads none.
+    """
+    return (Edit(Span(0, 1), ""),) if text.startswith("\ufeff") else ()
+
+
+def without_overlaps(edits: Iterable[Edit], others: Sequence[Edit]) -> tuple[Edit, ...]:
+    """
+    Those of *edits* that none of *others* covers.
+    """
+    return tuple(
+        edit
+        for edit in edits
+        if not any(o.span.start <= edit.span.start and edit.span.end <= o.span.end for o in others)
+    )
+
+
 def apply_edits(text: str, edits: Iterable[Edit]) -> str:
     """
     *text* with every edit made; edits do not overlap.

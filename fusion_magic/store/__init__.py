@@ -48,6 +48,7 @@ class NewJob:
         owner: Who asks: the operating system's or the hub's user name.
         origin: Where it was written (``notebook quickstart.ipynb``), for people.
         engine: The engine's name, ``duckdb`` or ``trino``.
+        driver: Which ``DriverRow`` runs it, until a worker shall; None for nobody who signs.
     """
 
     id: UUID
@@ -56,6 +57,7 @@ class NewJob:
     origin: str = ""
     engine: str = ""
     profile: str = ""
+    driver: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,40 @@ class ColumnEdge:
     source_column: str
     target_fqn: str
     target_column: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphEdge:
+    """
+    An edge of the lineage graph, with the newest job that made it.
+    """
+
+    source_fqn: str
+    target_fqn: str
+    job_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphColumn(ColumnEdge):
+    """
+    A column edge of the lineage graph, with the newest job that made it.
+    """
+
+    job_id: UUID
+
+    @property
+    def source(self) -> tuple[str, str]:
+        """
+        Table and column.
+        """
+        return self.source_fqn, self.source_column
+
+    @property
+    def target(self) -> tuple[str, str]:
+        """
+        Table and column.
+        """
+        return self.target_fqn, self.target_column
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +243,22 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """
+    Where the engine's answers to a claimed job go on.
+
+    Attributes:
+        query_id: The engine's id of the query; None where it is written down already, or not known.
+        next_uri: The address that is asked for next.
+    """
+
+    job_id: UUID
+    attempt: int
+    query_id: str | None
+    next_uri: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRow:
     """
     A worker or scheduler that said it is alive until then, aware UTC.
@@ -218,6 +270,40 @@ class WorkerRow:
     pid: int
     role: Literal["worker", "scheduler"]
     alive_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverRow:
+    """
+    A kernel or a script that runs jobs itself and said it is alive until then, aware UTC.
+
+    Attributes:
+        machine: Where its process id means this process; starts with the host's name.
+        began: What tells the process from a later one of the same id; empty where nothing does.
+    """
+
+    id: str
+    engine_url: str
+    machine: str
+    pid: int
+    began: str
+    alive_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrivenJob:
+    """
+    A job that has not ended and that no worker runs.
+
+    Attributes:
+        driver: Who does; None where it has signed off.
+    """
+
+    id: UUID
+    status: JobStatus
+    updated: datetime
+    query_id: str | None
+    driver: DriverRow | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,13 +358,19 @@ class Tasks(Protocol):
         ...
 
     def checkpoint(
-        self, job_id: UUID, *, attempt: int, query_id: str | None, next_uri: str
+        self, job_id: UUID, *, attempt: int, query_id: str | None, next_uri: str | None
     ) -> None:
         """
-        Note where the engine's answers go on, before they are asked for.
+        Note where the engine's answers go on, before they are asked for; None for a statement that was not begun.
 
         Raises:
             LeaseLost: Another attempt has taken the job.
+        """
+        ...
+
+    def checkpoint_all(self, worker: str, places: Sequence[Place]) -> frozenset[UUID]:
+        """
+        ``checkpoint`` for many jobs of *worker* at once; those that another attempt has taken.
         """
         ...
 
@@ -319,6 +411,30 @@ class Tasks(Protocol):
         ...
 
 
+class Drivers(Protocol):
+    """
+    Who runs jobs itself, without a worker: the cell's kernel, a script.
+    """
+
+    def sign(self, row: DriverRow) -> None:
+        """
+        Say that a driver is alive.
+        """
+        ...
+
+    def sign_off(self, driver: str) -> None:
+        """
+        Say that a driver drives no more; the jobs that it left open are anybody's to end.
+        """
+        ...
+
+    def driven(self) -> Sequence[DrivenJob]:
+        """
+        The jobs that drivers run or have left.
+        """
+        ...
+
+
 class Outbox(Protocol):
     """
     Rows of ``model_queue``, claimed by schedulers and taken out once they are delivered.
@@ -327,6 +443,14 @@ class Outbox(Protocol):
     def claim(self, scheduler: str, *, lease_s: float, limit: int) -> Sequence[Message]:
         """
         Up to *limit* due rows, by rising id, at most one a target and never one before which its target has another.
+
+        What *scheduler* has claimed before is due to it at once: it works at one claim at a time.
+        """
+        ...
+
+    def renew(self, scheduler: str, *, lease_s: float) -> None:
+        """
+        Sign of life: keep all that *scheduler* has claimed.
         """
         ...
 
@@ -375,6 +499,30 @@ class Outbox(Protocol):
     def drop(self, letter_id: int) -> bool:
         """
         Forget a dead letter; whether there was one.
+        """
+        ...
+
+
+class Lineage(Protocol):
+    """
+    The lineage graph: what jobs have found, what was delivered, and what still waits in the queue.
+    """
+
+    def edges(self, fqns: Sequence[str], *, is_upstream: bool) -> Sequence[GraphEdge]:
+        """
+        The edges into any of *fqns*, or with *is_upstream* False out of them, each once.
+        """
+        ...
+
+    def of_job(self, job_id: UUID) -> Sequence[tuple[str, str]]:
+        """
+        The (source, target) that a job has found, delivered or not, in their order.
+        """
+        ...
+
+    def columns(self, edges: Sequence[GraphEdge]) -> Sequence[GraphColumn]:
+        """
+        The column edges that belong to *edges*, each once, by their names.
         """
         ...
 
@@ -453,9 +601,23 @@ class Store(Protocol):
         ...
 
     @property
+    def drivers(self) -> Drivers:
+        """
+        Who runs the others.
+        """
+        ...
+
+    @property
     def outbox(self) -> Outbox:
         """
         What is to be delivered.
+        """
+        ...
+
+    @property
+    def lineage(self) -> Lineage:
+        """
+        What was made from what.
         """
         ...
 
@@ -589,7 +751,13 @@ class Store(Protocol):
 
     def co_used(self, fqn: str, *, limit: int = 10) -> Sequence[tuple[str, int]]:
         """
-        The FQNs that jobs name together with *fqn*, with the number of those jobs, most first.
+        The FQNs that finished jobs name together with *fqn*, with the number of those jobs, most first.
+        """
+        ...
+
+    def check(self) -> str:
+        """
+        Write something and take it away again; the version of the schema.
         """
         ...
 

@@ -22,6 +22,8 @@ from fusion_magic.store.tables import (
     queue_delivery,
 )
 
+FURTHEST = timedelta(hours=1)  # no row is put off for longer
+
 
 class SqlOutbox(SqlPart):
     """
@@ -31,7 +33,7 @@ class SqlOutbox(SqlPart):
     def claim(self, scheduler: str, *, lease_s: float, limit: int) -> Sequence[Message]:
         """See ``Outbox.claim``."""
         now = self._clock()
-        due = _due(now).limit(limit)
+        due = _due(now, scheduler).limit(limit)
         if not self._read(due):
             return []
         with self._writing() as connection:
@@ -42,6 +44,16 @@ class SqlOutbox(SqlPart):
                 for row in rows
                 if _take(connection, row, scheduler, until)
             ]
+
+    def renew(self, scheduler: str, *, lease_s: float) -> None:
+        """See ``Outbox.renew``."""
+        with self._writing() as connection:
+            until = self._clock() + timedelta(seconds=lease_s)
+            connection.execute(
+                sa.update(queue_delivery)
+                .where(queue_delivery.c.claimed_by == scheduler)
+                .values(due=until)
+            )
 
     def delivered(self, message: Message) -> None:
         """See ``Outbox.delivered``."""
@@ -182,10 +194,18 @@ def _message(connection: Connection, row: Any) -> Message:
     )
 
 
-def _due(now: datetime) -> Any:
+def _due(now: datetime, scheduler: str) -> Any:
     """
-    The first row of each target, unless it waits for its next attempt or a scheduler has it.
+    The first row of each target, unless it waits for its next attempt or another scheduler has it.
     """
+    waits = queue_delivery.c
+    is_due = sa.or_(
+        waits.due.is_(None),
+        waits.due <= now,
+        waits.claimed_by == scheduler,
+        # The clock was put back since.
+        waits.due > now + FURTHEST,
+    )
     earlier = model_queue.alias("earlier")
     is_first = ~sa.exists().where(
         earlier.c.model_name_fqn == model_queue.c.model_name_fqn, earlier.c.id < model_queue.c.id
@@ -193,7 +213,7 @@ def _due(now: datetime) -> Any:
     return (
         sa.select(model_queue, queue_delivery.c.attempts)
         .join(queue_delivery, queue_delivery.c.queue_id == model_queue.c.id, isouter=True)
-        .where(is_first, sa.or_(queue_delivery.c.due.is_(None), queue_delivery.c.due <= now))
+        .where(is_first, is_due)
         .order_by(model_queue.c.id)
     )
 

@@ -9,7 +9,10 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+
+from fusion_magic.store.tables import job
 
 
 class SqlPart:
@@ -19,7 +22,7 @@ class SqlPart:
     Args:
         writing: Opens a transaction that writes.
 
-        read: The rows of a query, outside of one.
+        read: The rows of a query with the values of its parameters, outside of one.
 
         clock: Gives the time, aware.
     """
@@ -27,9 +30,16 @@ class SqlPart:
     def __init__(
         self,
         writing: Callable[[], AbstractContextManager[Connection]],
-        read: Callable[[Any], Sequence[Any]],
+        read: Callable[..., Sequence[Any]],
         clock: Callable[[], datetime],
     ) -> None:
         self._writing = writing
         self._read = read
         self._clock = clock
+
+
+def not_before(now: datetime | sa.BindParameter[datetime]) -> Any:
+    """
+    What a job's ``updated`` becomes: *now*, unless a program whose clock is ahead has changed the job before.
+    """
+    return sa.case((job.c.updated > now, job.c.updated), else_=now)

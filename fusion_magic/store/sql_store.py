@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -38,8 +39,12 @@ from fusion_magic.store import (
     NewTask,
     Outcome,
     QueueRow,
+    WorkerRow,
 )
+from fusion_magic.store.sql_drivers import SqlDrivers
+from fusion_magic.store.sql_lineage import SqlLineage
 from fusion_magic.store.sql_outbox import SqlOutbox
+from fusion_magic.store.sql_part import not_before
 from fusion_magic.store.sql_stored import SqlStored
 from fusion_magic.store.sql_tasks import SqlTasks
 from fusion_magic.store.tables import (
@@ -53,7 +58,7 @@ from fusion_magic.store.tables import (
     model_queue,
 )
 
-REVISION = "0003"  # of this program's schema: the newest file in migrations/versions
+REVISION = "0005"  # of this program's schema: the newest file in migrations/versions
 LOCK_PATIENCE_MS = 30_000
 _OPEN = (JobStatus.INIT, JobStatus.QUEUED, JobStatus.RUNNING)
 
@@ -100,7 +105,9 @@ class SqlStore:
         self._clock = clock
         self._engine = self._make_engine()
         self._tasks = SqlTasks(self._writing, self._read, clock)
+        self._drivers = SqlDrivers(self._writing, self._read, clock)
         self._outbox = SqlOutbox(self._writing, self._read, clock)
+        self._lineage = SqlLineage(self._writing, self._read, clock)
         self._stored = SqlStored(self._writing, self._read, clock, jobs=self._jobs)
 
     def create(self, new: NewJob) -> None:
@@ -125,6 +132,7 @@ class SqlStore:
                     "origin": new.origin,
                     "engine": new.engine,
                     "profile": new.profile,
+                    "driver": new.driver,
                 },
             )
 
@@ -145,6 +153,7 @@ class SqlStore:
             _insert(connection, fusion_model, job_id, models)
             if task is not None:
                 self.tasks.add(connection, job_id, task)
+                _detail(connection, job_id, {"driver": None})
 
     def start(self, job_id: UUID) -> None:
         """See ``Store.start``."""
@@ -166,7 +175,8 @@ class SqlStore:
         """See ``Store.finish``."""
         values = {"result_name": outcome.result_name, "result_path": outcome.result_path}
         with self._writing() as connection:
-            self._end_task(connection, job_id, attempt)
+            if attempt is not None:
+                self.tasks.end(connection, job_id, attempt)
             now = self._move(connection, job_id, (JobStatus.RUNNING,), JobStatus.FINISHED, values)
             _detail(
                 connection,
@@ -238,9 +248,19 @@ class SqlStore:
         return self._tasks
 
     @property
+    def drivers(self) -> SqlDrivers:
+        """See ``Store.drivers``."""
+        return self._drivers
+
+    @property
     def outbox(self) -> SqlOutbox:
         """See ``Store.outbox``."""
         return self._outbox
+
+    @property
+    def lineage(self) -> SqlLineage:
+        """See ``Store.lineage``."""
+        return self._lineage
 
     @property
     def stored(self) -> SqlStored:
@@ -337,12 +357,28 @@ class SqlStore:
         query = (
             sa.select(other.c.fully_qualified_name, count)
             .join(other, other.c.job_id == fusion_model.c.job_id)
+            .join(job, job.c.id == fusion_model.c.job_id)
+            .where(job.c.status == JobStatus.FINISHED.value)
             .where(fusion_model.c.fully_qualified_name == fqn, other.c.fully_qualified_name != fqn)
             .group_by(other.c.fully_qualified_name)
             .order_by(count.desc(), other.c.fully_qualified_name)
             .limit(limit)
         )
         return [(row[0], int(row[1])) for row in self._read(query)]
+
+    def check(self) -> str:
+        """See ``Store.check``."""
+        mark = WorkerRow(
+            id=f"check-{uuid4()}",
+            engine_url="",
+            host="",
+            pid=0,
+            role="worker",
+            alive_until=datetime(2000, 1, 1, tzinfo=UTC),  # so that nobody takes it for alive,
+        )
+        self._tasks.sign(mark)
+        self._tasks.sign_off(mark.id)
+        return REVISION
 
     def migrate(self) -> None:
         """See ``Store.migrate``."""
@@ -429,12 +465,12 @@ class SqlStore:
         with self._translated(), self._engine.begin() as connection:
             yield connection
 
-    def _read(self, query: Any) -> Sequence[Any]:
+    def _read(self, query: Any, values: Mapping[str, object] | None = None) -> Sequence[Any]:
         with (
             self._translated(),
             self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
         ):
-            return connection.execute(query).all()
+            return connection.execute(query, values).all()
 
     def _jobs(self, query: Any) -> Sequence[Job]:
         rows = self._read(
@@ -447,6 +483,8 @@ class SqlStore:
     def _end_task(self, connection: Connection, job_id: UUID, attempt: int | None) -> None:
         if attempt is not None:
             self.tasks.end(connection, job_id, attempt)
+        else:
+            self.tasks.take_back(connection, job_id)
 
     def _move(
         self,
@@ -460,16 +498,8 @@ class SqlStore:
         Compare and set: change the status if it is one of *before*; return the time of the change.
         """
         now = self._clock()
-        statuses = [status.value for status in before]
-        done = connection.execute(
-            sa.update(job)
-            .where(job.c.id == job_id, job.c.status.in_(statuses))
-            .values(
-                status=after.value,
-                updated=sa.case((job.c.updated > now, job.c.updated), else_=now),
-                **values,
-            )
-        )
+        given = {"of_job": job_id, "after": after.value, "now": now, **_new(values)}
+        done = connection.execute(_moving(tuple(before), tuple(values)), given)
         if done.rowcount == 1:
             return now
         found = connection.execute(sa.select(job.c.status).where(job.c.id == job_id)).scalar()
@@ -488,7 +518,34 @@ def _insert(connection: Connection, table: sa.Table, job_id: UUID, rows: Sequenc
 
 
 def _detail(connection: Connection, job_id: UUID, values: Mapping[str, object]) -> None:
-    connection.execute(sa.update(job_detail).where(job_detail.c.job_id == job_id).values(**values))
+    connection.execute(_detailing(tuple(values)), {"of_job": job_id, **_new(values)})
+
+
+def _new(values: Mapping[str, object]) -> dict[str, object]:
+    return {f"new_{name}": value for name, value in values.items()}
+
+
+# The statements of every job are made once: making them takes longer than running them.
+
+
+@cache
+def _moving(before: tuple[JobStatus, ...], names: tuple[str, ...]) -> Any:
+    now: Any = sa.bindparam("now", type_=job.c.updated.type)
+    return (
+        sa.update(job)
+        .where(job.c.id == sa.bindparam("of_job"), job.c.status.in_([s.value for s in before]))
+        .values(status=sa.bindparam("after"), updated=not_before(now), **_parameters(names))
+    )
+
+
+@cache
+def _detailing(names: tuple[str, ...]) -> Any:
+    is_it = job_detail.c.job_id == sa.bindparam("of_job")
+    return sa.update(job_detail).where(is_it).values(**_parameters(names))
+
+
+def _parameters(names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: sa.bindparam(f"new_{name}") for name in names}
 
 
 def _job(row: Mapping[str, Any]) -> Job:

@@ -9,7 +9,7 @@ has locked; on SQLite the transaction itself is the lock.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from fusion_magic.errors import LeaseLost
-from fusion_magic.store import JobStatus, NewTask, Task, WorkerRow
-from fusion_magic.store.sql_part import SqlPart
+from fusion_magic.store import JobStatus, NewTask, Place, Task, WorkerRow
+from fusion_magic.store.sql_part import SqlPart, not_before
 from fusion_magic.store.tables import job, job_detail, job_task
 from fusion_magic.store.tables import worker as workers
 
@@ -33,19 +33,20 @@ class SqlTasks(SqlPart):
     def claim(self, worker: str, *, engine_url: str, lease_s: float) -> Task | None:
         """See ``Tasks.claim``."""
         now = self._clock()
-        if not self._read(_open(engine_url, now).limit(1)):
+        where = {"engine": engine_url, "now": now}
+        if not self._read(_OPEN, where):
             return None
         with self._writing() as connection:
-            task_id = self._stalled(connection, engine_url, now) or _next_waiting(
-                connection, engine_url
-            )
+            task_id = connection.execute(_FIRST_STALLED, where).scalar()
+            task_id = task_id or _next_waiting(connection, engine_url)
             if task_id is None:
                 return None
-            return self._take(connection, task_id, worker, now, now + timedelta(seconds=lease_s))
+            until = now + timedelta(seconds=lease_s)
+            return _take(connection, {"task": task_id, "of": worker, "now": now, "until": until})
 
     def renew(self, worker: str, *, lease_s: float, progress: Mapping[UUID, str]) -> None:
         """See ``Tasks.renew``."""
-        mine = sa.and_(job_task.c.worker == worker, job_task.c.state == CLAIMED)
+        mine = sa.and_(job_task.c.worker == worker, _is(job_task, CLAIMED))
         with self._writing() as connection:
             until = self._clock() + timedelta(seconds=lease_s)
             connection.execute(sa.update(job_task).where(mine).values(lease_until=until))
@@ -58,17 +59,30 @@ class SqlTasks(SqlPart):
                 )
 
     def checkpoint(
-        self, job_id: UUID, *, attempt: int, query_id: str | None, next_uri: str
+        self, job_id: UUID, *, attempt: int, query_id: str | None, next_uri: str | None
     ) -> None:
         """See ``Tasks.checkpoint``."""
         with self._writing() as connection:
             _change(connection, job_id, attempt, {"next_uri": next_uri})
             if query_id is not None:
-                connection.execute(
-                    sa.update(job_detail)
-                    .where(job_detail.c.job_id == job_id)
-                    .values(query_id=query_id)
-                )
+                _record_query_ids(connection, [(job_id, query_id)])
+
+    def checkpoint_all(self, worker: str, places: Sequence[Place]) -> frozenset[UUID]:
+        """See ``Tasks.checkpoint_all``."""
+        with self._writing() as connection:
+            connection.execute(
+                _CHECKPOINT,
+                [
+                    {"of_job": p.job_id, "of_attempt": p.attempt, "place": p.next_uri}
+                    for p in places
+                ],
+            )
+            mine = {tuple(row) for row in connection.execute(_MINE, {"of": worker})}
+            kept = [place for place in places if (place.job_id, place.attempt) in mine]
+            new = [(place.job_id, place.query_id) for place in kept if place.query_id is not None]
+            if new:
+                _record_query_ids(connection, new)
+        return frozenset(place.job_id for place in places) - {place.job_id for place in kept}
 
     def release(self, job_id: UUID, *, attempt: int, delay_s: float = 0.0) -> None:
         """See ``Tasks.release``."""
@@ -81,14 +95,14 @@ class SqlTasks(SqlPart):
         query = (
             sa.select(job_task.c.job_id)
             .join(job_detail, job_detail.c.job_id == job_task.c.job_id)
-            .where(job_task.c.worker == worker, job_task.c.state == CLAIMED)
+            .where(job_task.c.worker == worker, _is(job_task, CLAIMED))
             .where(job_detail.c.is_cancel_wanted)
         )
         return [row.job_id for row in self._read(query)]
 
     def is_any_open(self, *, engine_url: str) -> bool:
         """See ``Tasks.is_any_open``."""
-        return bool(self._read(_open(engine_url, self._clock()).limit(1)))
+        return bool(self._read(_OPEN, {"engine": engine_url, "now": self._clock()}))
 
     def sign(self, row: WorkerRow) -> None:
         """See ``Tasks.sign``."""
@@ -143,50 +157,20 @@ class SqlTasks(SqlPart):
         )
         return done.rowcount == 1
 
-    def _stalled(self, connection: Connection, engine_url: str, now: datetime) -> int | None:
-        found: int | None = connection.execute(
-            sa.select(job_task.c.id)
-            .where(*_stalls(engine_url, now))
-            .order_by(job_task.c.lease_until)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        ).scalar()
-        return found
 
-    def _take(
-        self, connection: Connection, task_id: int, worker: str, now: datetime, until: datetime
-    ) -> Task:
-        connection.execute(
-            sa.update(job_task)
-            .where(job_task.c.id == task_id)
-            .values(state=CLAIMED, worker=worker, lease_until=until, attempt=job_task.c.attempt + 1)
-        )
-        row = connection.execute(
-            sa.select(
-                job.c.id.label("job_id"),
-                job.c.user_query,
-                job.c.converted_query,
-                job_detail.c.owner,
-                job_detail.c.origin,
-                job_task.c.payload,
-                job_task.c.attempt,
-                job_detail.c.query_id,
-                job_task.c.next_uri,
-            )
-            .join(job_detail, job_detail.c.job_id == job.c.id)
-            .join(job_task, job_task.c.job_id == job.c.id)
-            .where(job_task.c.id == task_id)
-        ).one()
-        started = connection.execute(
-            sa.update(job)
-            .where(job.c.id == row.job_id, job.c.status == JobStatus.QUEUED.value)
-            .values(status=JobStatus.RUNNING.value, updated=now)
-        )
-        if started.rowcount:
-            connection.execute(
-                sa.update(job_detail).where(job_detail.c.job_id == row.job_id).values(started=now)
-            )
-        return Task(**row._mapping)
+def _take(connection: Connection, values: Mapping[str, object]) -> Task:
+    connection.execute(_CLAIM, values)
+    row = connection.execute(_CLAIMED_TASK, values).one()
+    if connection.execute(_START, {**values, "id_of_job": row.job_id}).rowcount:
+        connection.execute(_STARTED, {**values, "id_of_job": row.job_id})
+    return Task(**row._mapping)
+
+
+def _record_query_ids(connection: Connection, ids: Sequence[tuple[UUID, str]]) -> None:
+    connection.execute(
+        _QUERY_ID,
+        [{"of_job": job_id, "new_id": query_id} for job_id, query_id in ids],
+    )
 
 
 def _change(
@@ -205,30 +189,28 @@ def _change(
         raise LeaseLost(f"Job {job_id} was taken by another worker, or has ended.")
 
 
-def _open(engine_url: str, now: datetime) -> Any:
-    """
-    Whether anything can be claimed: two look-ups by index, outside a transaction.
-    """
-    waiting = sa.select(job_task.c.id).where(*_waits(job_task, engine_url))
-    stalled = sa.select(job_task.c.id).where(*_stalls(engine_url, now))
-    return waiting.union_all(stalled)
-
-
 def _next_waiting(connection: Connection, engine_url: str) -> int | None:
     """
     The task to run next, locked: the highest priority, then the owner with the fewest running, then the oldest.
     """
     for owner in _owners_in_turn(connection, engine_url):
-        found: int | None = connection.execute(
-            sa.select(job_task.c.id)
-            .where(*_waits(job_task, engine_url), job_task.c.owner == owner)
-            .order_by(job_task.c.rank, job_task.c.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        ).scalar()
+        where = {"engine": engine_url, "of_owner": owner}
+        found: int | None = connection.execute(_NEXT_OF_OWNER, where).scalar()
         if found is not None:
             return found
     return None
+
+
+def _owners_in_turn(connection: Connection, engine_url: str) -> list[str]:
+    rows = connection.execute(_HEADS, {"engine": engine_url}).all()
+    if len(rows) < 2:
+        return [row.owner for row in rows]
+    running = {owner: int(number) for owner, number in connection.execute(_RUNNING)}
+    in_turn = sorted(rows, key=lambda row: (row.rank, running.get(row.owner, 0), row.id))
+    return [row.owner for row in in_turn]
+
+
+# The statements of a claim are built once: to build them takes longer than to run them.
 
 
 def _is(table: Any, state: str) -> Any:
@@ -236,49 +218,106 @@ def _is(table: Any, state: str) -> Any:
     return table.c.state == sa.literal_column(f"'{state}'")
 
 
-def _waits(table: Any, engine_url: str) -> tuple[Any, ...]:
-    return (_is(table, WAITING), table.c.engine_url == engine_url)
+def _waits(table: Any) -> tuple[Any, ...]:
+    return (_is(table, WAITING), table.c.engine_url == sa.bindparam("engine"))
 
 
-def _stalls(engine_url: str, now: datetime) -> tuple[Any, ...]:
-    return (
-        _is(job_task, CLAIMED),
-        job_task.c.engine_url == engine_url,
-        job_task.c.lease_until < now,
-    )
+def _first_waiting(table: Any, owner: Any) -> Any:
+    ids = sa.select(table.c.id).where(*_waits(table), table.c.owner == owner)
+    return ids.order_by(table.c.rank, table.c.id).limit(1)
 
 
-def _owners_in_turn(connection: Connection, engine_url: str) -> list[str]:
-    first = sa.select(sa.func.min(job_task.c.owner).label("owner")).where(
-        *_waits(job_task, engine_url)
-    )
+def _heads() -> Any:
+    """
+    The first waiting task of each owner: a walk along the index, one step an owner.
+    """
+    first = sa.select(sa.func.min(job_task.c.owner).label("owner")).where(*_waits(job_task))
     owners = first.cte("owners", recursive=True)
     later = job_task.alias("later")
     following = (
         sa.select(sa.func.min(later.c.owner))
-        .where(*_waits(later, engine_url), later.c.owner > owners.c.owner)
+        .where(*_waits(later), later.c.owner > owners.c.owner)
         .scalar_subquery()
     )
     owners = owners.union_all(sa.select(following).where(owners.c.owner.is_not(None)))
-    head = job_task.alias("head")
-    first_id = (
-        sa.select(head.c.id)
-        .where(*_waits(head, engine_url), head.c.owner == owners.c.owner)
-        .order_by(head.c.rank, head.c.id)
-        .limit(1)
-        .scalar_subquery()
-    )
+    first_id = _first_waiting(job_task.alias("head"), owners.c.owner).scalar_subquery()
     heads = sa.select(first_id.label("id")).where(owners.c.owner.is_not(None)).subquery()
-    rows = connection.execute(
-        sa.select(job_task.c.owner, job_task.c.rank, job_task.c.id).join(
-            heads, heads.c.id == job_task.c.id
-        )
-    ).all()
-    counted = connection.execute(
-        sa.select(job_task.c.owner, sa.func.count())
-        .where(_is(job_task, CLAIMED))
-        .group_by(job_task.c.owner)
-    ).all()
-    running = {owner: int(number) for owner, number in counted}
-    in_turn = sorted(rows, key=lambda row: (row.rank, running.get(row.owner, 0), row.id))
-    return [row.owner for row in in_turn]
+    return sa.select(job_task.c.owner, job_task.c.rank, job_task.c.id).join(
+        heads, heads.c.id == job_task.c.id
+    )
+
+
+_STALLED = (
+    sa.select(job_task.c.id)
+    .where(_is(job_task, CLAIMED), job_task.c.engine_url == sa.bindparam("engine"))
+    .where(job_task.c.lease_until < sa.bindparam("now"))
+)
+_FIRST_STALLED = (
+    _STALLED.order_by(job_task.c.lease_until).limit(1).with_for_update(skip_locked=True)
+)
+_OPEN = sa.select(job_task.c.id).where(*_waits(job_task)).union_all(_STALLED).limit(1)
+_HEADS = _heads()
+_RUNNING = (
+    sa.select(job_task.c.owner, sa.func.count())
+    .where(_is(job_task, CLAIMED))
+    .group_by(job_task.c.owner)
+)
+_NEXT_OF_OWNER = _first_waiting(job_task, sa.bindparam("of_owner")).with_for_update(
+    skip_locked=True
+)
+_CLAIM = (
+    sa.update(job_task)
+    .where(job_task.c.id == sa.bindparam("task"))
+    .values(
+        state=CLAIMED,
+        worker=sa.bindparam("of"),
+        lease_until=sa.bindparam("until"),
+        attempt=job_task.c.attempt + 1,
+    )
+)
+_CLAIMED_TASK = (
+    sa.select(
+        job.c.id.label("job_id"),
+        job.c.user_query,
+        job.c.converted_query,
+        job_detail.c.owner,
+        job_detail.c.origin,
+        job_task.c.payload,
+        job_task.c.attempt,
+        job_detail.c.query_id,
+        job_task.c.next_uri,
+    )
+    .join(job_detail, job_detail.c.job_id == job.c.id)
+    .join(job_task, job_task.c.job_id == job.c.id)
+    .where(job_task.c.id == sa.bindparam("task"))
+)
+_START = (
+    sa.update(job)
+    .where(job.c.id == sa.bindparam("id_of_job"), job.c.status == JobStatus.QUEUED.value)
+    .values(
+        status=JobStatus.RUNNING.value,
+        updated=not_before(sa.bindparam("now", type_=job.c.updated.type)),
+    )
+)
+_STARTED = (
+    sa.update(job_detail)
+    .where(job_detail.c.job_id == sa.bindparam("id_of_job"))
+    .values(started=sa.bindparam("now"))
+)
+_CHECKPOINT = (
+    sa.update(job_task)
+    .where(
+        job_task.c.job_id == sa.bindparam("of_job"),
+        job_task.c.attempt == sa.bindparam("of_attempt"),
+        job_task.c.state == CLAIMED,
+    )
+    .values(next_uri=sa.bindparam("place"))
+)
+_MINE = sa.select(job_task.c.job_id, job_task.c.attempt).where(
+    job_task.c.worker == sa.bindparam("of"), _is(job_task, CLAIMED)
+)
+_QUERY_ID = (
+    sa.update(job_detail)
+    .where(job_detail.c.job_id == sa.bindparam("of_job"))
+    .values(query_id=sa.bindparam("new_id"))
+)

@@ -98,6 +98,8 @@ model_queue = sa.Table(
     # A row that the scheduler removed must not give its id to a later one.
     sqlite_autoincrement=True,
 )
+# Those that a kernel or a script runs itself: as many rows as run at this moment.
+_DRIVEN = sa.text("driver IS NOT NULL AND finished IS NULL")
 job_detail = sa.Table(
     "job_detail",
     metadata,
@@ -117,7 +119,9 @@ job_detail = sa.Table(
     sa.Column("rows_changed", sa.BigInteger),
     sa.Column("is_cancel_wanted", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("fingerprint", sa.Text),
+    sa.Column("driver", sa.String(64)),
     sa.Index("ix_job_detail_fingerprint", "fingerprint"),
+    sa.Index("ix_job_detail_driven", "driver", postgresql_where=_DRIVEN, sqlite_where=_DRIVEN),
 )
 _WAITING = sa.text("state = 'WAITING'")
 _CLAIMED = sa.text("state = 'CLAIMED'")
@@ -163,6 +167,16 @@ worker = sa.Table(
     sa.Column("role", sa.String(16), nullable=False),
     sa.Column("alive_until", UtcTime, nullable=False),
 )
+driver = sa.Table(
+    "driver",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("engine_url", sa.Text, nullable=False),
+    sa.Column("machine", sa.Text, nullable=False),
+    sa.Column("pid", sa.BigInteger, nullable=False),
+    sa.Column("began", sa.Text, nullable=False),
+    sa.Column("alive_until", UtcTime, nullable=False),
+)
 queue_delivery = sa.Table(
     "queue_delivery",
     metadata,
@@ -190,6 +204,7 @@ graph_edge = sa.Table(
     sa.Column("source_fqn", sa.Text, primary_key=True),
     sa.Column("target_fqn", sa.Text, primary_key=True),
     sa.Column("job_id", UuidText, sa.ForeignKey("job.id"), nullable=False),
+    sa.Index("ix_graph_edge_target_fqn", "target_fqn"),
 )
 lineage_edge = sa.Table(
     "lineage_edge",
@@ -198,6 +213,7 @@ lineage_edge = sa.Table(
     sa.Column("job_id", UuidText, sa.ForeignKey("job.id"), nullable=False),
     sa.Column("source_fqn", sa.Text, nullable=False),
     sa.Column("target_fqn", sa.Text, nullable=False),
+    sa.Index("ix_lineage_edge_job_id", "job_id"),
     sa.Index("ix_lineage_edge_source_fqn", "source_fqn"),
     sa.Index("ix_lineage_edge_target_fqn", "target_fqn"),
 )
@@ -211,11 +227,12 @@ column_lineage = sa.Table(
     sa.Column("target_fqn", sa.Text, nullable=False),
     sa.Column("target_column", sa.Text, nullable=False),
     sa.Index("ix_column_lineage_job_id", "job_id"),
+    sa.Index("ix_column_lineage_target_fqn", "target_fqn"),
 )
 
 # What a job is beside its row: columns of a query that joins these tables.
 DETAILS = [
-    *(column for column in job_detail.c if column.name not in {"job_id", "fingerprint"}),
+    *(c for c in job_detail.c if c.name not in {"job_id", "fingerprint", "driver"}),
     job_task.c.job_id.is_not(None).label("is_background"),
     *(job_task.c[name] for name in ("attempt", "worker", "progress")),
 ]

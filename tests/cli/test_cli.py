@@ -14,27 +14,10 @@ from typing import Any
 
 import pytest
 
-from fusion_magic.cli import DONE, UNAVAILABLE, UNREAD, WRONG, main
+from fusion_magic.cli import DONE, MISUSED, UNAVAILABLE, UNREAD, WRONG, main
+from fusion_magic.jobs.reuse import NOTICE
 
-CATALOG = """version: 1
-models:
-  shop.db.public.orders:
-    source: orders.csv
-    description: One row per order.
-    columns:
-      - {name: id, type: bigint}
-      - {name: note, type: varchar, description: What the customer said.}
-"""
 COUNT = "SELECT count(*) AS n FROM shop.db.public.orders"
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "catalog.yaml").write_text(CATALOG)
-    (tmp_path / "orders.csv").write_text("id,note\n1,first\n2,\n3,last\n")
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def output(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -127,7 +110,7 @@ def test_lists_say_how_much_there_is(capsys: pytest.CaptureFixture[str]) -> None
 def test_parts_are_checked_and_the_store_migrated(capsys: pytest.CaptureFixture[str]) -> None:
     assert "up to date" in output(capsys, "migrate")
     assert data(capsys, "migrate") == {"migrated": True}
-    assert {part["state"] for part in data(capsys, "doctor")} == {"ok"}
+    assert {part["state"] for part in data(capsys, "doctor")} == {"ok", "not used"}
 
 
 @pytest.mark.parametrize(
@@ -173,13 +156,148 @@ def test_a_store_that_cannot_be_opened_has_it_too(
     assert capsys.readouterr().err.startswith("Store")
 
 
-@pytest.mark.parametrize("line", ["", "bogus", "run", "run x --param a", "run x --ref =b"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "bogus",
+        "run",
+        "run x --param a",
+        "run x --ref =b",
+        "run x -n many",
+        "run x --into t --append --replace",
+        "run x -f catalog.yaml",
+        "run -f nowhere.sql",
+        "queue mend",
+        "jobs clean",
+    ],
+)
 def test_a_wrong_command_line_exits_with_2(line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(line.split())
+    assert main(line.split()) == MISUSED
+    printed = capsys.readouterr()
+    assert "Usage: fusion" in printed.err
+    assert printed.out == ""
 
-    assert caught.value.code == 2
-    assert "usage: fusion" in capsys.readouterr().err
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("jbos", "'jobs'"),
+        ("jobs --statsu X", "--status"),
+        ("run x --jsn", "--json"),
+        ("jobs claen", "'clean'"),
+    ],
+)
+def test_what_is_misspelt_is_answered_with_what_was_meant(
+    line: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(line.split()) == MISUSED
+    assert meant in capsys.readouterr().err
+
+
+def test_the_sql_can_come_from_a_file(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    (folder / "count.sql").write_bytes(b"\xef\xbb\xbf" + COUNT.encode())
+
+    assert data(capsys, "run", "-f", "count.sql")["rows"] == [[3]]
+    assert "shop.public.orders" in output(capsys, "translate", "--file", "count.sql")
+
+
+def test_text_that_is_not_utf_8_is_a_mistake_and_no_traceback(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    (folder / "latin.sql").write_bytes("SELECT 'é'".encode("latin-1"))
+
+    assert main(["run", "-f", "latin.sql"]) == WRONG
+    assert capsys.readouterr().err.startswith("InvalidArgument: The SQL is not UTF-8")
+
+
+def test_the_same_query_is_answered_from_what_is_stored(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    first = data(capsys, "run", COUNT, "--cache", "1h")
+    second = data(capsys, "run", COUNT, "--cache", "1h")
+
+    assert first["rows"] == second["rows"] == [[3]]
+    assert (first["warnings"], second["warnings"]) == ([], [NOTICE])
+
+
+def test_without_lineage_nothing_is_queued(capsys: pytest.CaptureFixture[str]) -> None:
+    data(capsys, "run", COUNT, "--no-lineage")
+
+    assert data(capsys, "queue") == []
+
+
+def test_what_would_be_run_is_shown_and_not_run(capsys: pytest.CaptureFixture[str]) -> None:
+    sql = "SELECT o.id FROM shop.db.public.orders o"
+    shown = output(capsys, "run", sql, "--dry-run", "-n", "2")
+
+    assert "SELECT o.id FROM shop.public.orders o\nLIMIT 2" in shown
+    assert "shop.db.public.orders.id" in shown
+    assert data(capsys, "run", sql, "--dry-run")["models"]
+    assert data(capsys, "run", sql, "--explain")["text"]
+    assert data(capsys, "jobs") == []
+
+
+def test_jobs_are_filtered_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    data(capsys, "run", "SELECT 1 AS ones")
+    data(capsys, "run", "SELECT 2 AS twos")
+    main(["run", "SELECT 1 / 0"])
+    capsys.readouterr()
+
+    def queries(*arguments: str) -> list[str]:
+        return [job["user_query"] for job in data(capsys, "jobs", *arguments)]
+
+    assert queries("--text", "TWOS") == ["SELECT 2 AS twos"]
+    assert queries("--status", "failed") == ["SELECT 1 / 0"]
+    assert len(queries("--status", "FAILED", "--status", "FINISHED")) == 3
+    assert queries("-n", "1") == ["SELECT 1 / 0"]
+    assert queries("--owner", "nobody-of-that-name") == []
+
+
+def test_old_jobs_are_removed_only_when_that_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Nothing is deleted unasked: a script says ``--yes``, and one that does not removes nothing.
+    """
+    data(capsys, "run", "SELECT 1")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+
+    assert len(data(capsys, "jobs", "clean", "--older", "0s", "--dry-run")) == 1
+    assert main(["jobs", "clean", "--older", "0s"]) == WRONG
+    assert "--yes" in capsys.readouterr().err
+    assert len(data(capsys, "jobs")) == 1
+
+    assert output(capsys, "jobs", "clean", "--older", "30d") == "0 jobs\n"
+    assert "1 removed job" in output(capsys, "jobs", "clean", "--older", "0s", "--yes")
+    assert data(capsys, "jobs") == []
+
+
+def test_names_used_together_are_recommended(capsys: pytest.CaptureFixture[str]) -> None:
+    data(capsys, "run", f"CREATE TABLE shop.db.public.counted AS {COUNT}")
+
+    assert data(capsys, "recommend", "shop.db.public.orders") == [
+        {"name": "shop.db.public.counted", "jobs": 1}
+    ]
+    assert "shop.db.public.orders" in {
+        model["fully_qualified_name"] for model in data(capsys, "models")
+    }
+    assert data(capsys, "catalogs")["services"] == {"shop": 1}
+
+
+def test_a_name_is_printed_whole_into_a_pipe(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    """
+    ``fusion search … | awk`` must get names that exist.
+    """
+    name = f"shop.db.public.{'long' * 20}"
+    (folder / "catalog.yaml").write_text(
+        f"version: 1\nmodels:\n  {name}: {{source: orders.csv, description: {'so ' * 40}}}\n"
+    )
+
+    assert name in output(capsys, "search", "shop")
+    assert name in output(capsys, "run", f"SELECT * FROM {name}", "--dry-run")
 
 
 def test_a_reader_who_leaves_ends_it_quietly() -> None:

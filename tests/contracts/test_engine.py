@@ -4,6 +4,7 @@ What every engine does, the same on DuckDB and on real Trino.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -69,3 +70,35 @@ def test_the_end_is_told(engine: Engine) -> None:
 
 def test_a_plan_runs_nothing(engine: Engine) -> None:
     assert engine.explain(query("SELECT 1")).text
+
+
+def test_the_columns_are_known_before_the_rows_are_taken(engine: Engine) -> None:
+    """
+    Who writes a file needs them first; the rows are all there afterwards.
+    """
+    execution = engine.execute(query("SELECT x FROM UNNEST(sequence(1, 5000)) AS t(x)"))
+
+    names = execution.schema().names
+    rows = sum(batch.num_rows for batch in execution.batches())
+
+    assert (names, rows) == (["x"], 5000)
+
+
+def test_an_error_that_comes_with_the_columns_is_no_empty_result(engine: Engine) -> None:
+    execution = engine.execute(query("SELECT wrong FROM (VALUES 1) t(x)"))
+
+    with pytest.raises(QueryFailed):
+        execution.schema()
+    with pytest.raises(QueryFailed):
+        list(execution.batches())
+
+
+def test_a_session_travels_in_words_of_the_engine(engine: Engine) -> None:
+    """
+    A background job is given it as JSON.
+    """
+    session = engine.session()
+    execution = engine.execute(EngineQuery("SELECT 1", str(uuid4()), session=session))
+
+    assert json.loads(json.dumps(session)) == session
+    assert [batch.num_rows for batch in execution.batches()] == [1]

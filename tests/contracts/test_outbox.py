@@ -121,3 +121,69 @@ def test_a_message_brings_its_column_edges(store: SqlStore) -> None:
     [message] = store.outbox.claim("s1", lease_s=30, limit=10)
 
     assert message.column_edges == [column]
+
+
+def test_a_sign_of_life_keeps_what_is_being_delivered(store: SqlStore, clock: Clock) -> None:
+    """
+    A receiver may take longer than a lease: nobody else delivers the row meanwhile, nor the next of its target.
+    """
+    finished(store, edge("t", "a"), edge("t", "b"))
+    [held] = store.outbox.claim("s1", lease_s=30, limit=10)
+    for _ in range(4):
+        clock.move(20)
+        store.outbox.renew("s1", lease_s=30)
+
+    assert store.outbox.claim("s2", lease_s=30, limit=10) == []
+    store.outbox.delivered(held)
+    [following] = store.outbox.claim("s2", lease_s=30, limit=10)
+    assert following.row == edge("t", "b")
+
+
+def test_a_sign_of_life_keeps_no_row_that_waits_or_is_another_ones(
+    store: SqlStore, clock: Clock
+) -> None:
+    finished(store, edge("t", "a"), edge("u", "a"))
+    failed, lost = store.outbox.claim("s1", lease_s=30, limit=10)
+    store.outbox.retry(failed, error="away", delay_s=5)
+    clock.move(31)
+    taken = store.outbox.claim("s2", lease_s=30, limit=10)
+    store.outbox.renew("s1", lease_s=300)
+    clock.move(31)
+
+    assert [m.id for m in taken] == [failed.id, lost.id]
+    assert len(store.outbox.claim("s3", lease_s=30, limit=10)) == 2
+
+
+def test_what_a_scheduler_left_it_takes_again_at_once(store: SqlStore) -> None:
+    """
+    The store was away while it delivered: it need not wait for its own lease.
+    """
+    finished(store, edge("t", "s"))
+    store.outbox.claim("s1", lease_s=30, limit=10)
+
+    [again] = store.outbox.claim("s1", lease_s=30, limit=10)
+    assert again.attempt == 2
+
+
+def test_a_clock_that_is_put_back_holds_no_row_for_long(store: SqlStore, clock: Clock) -> None:
+    finished(store, edge("t", "s"))
+    store.outbox.claim("s1", lease_s=30, limit=10)
+    clock.move(-86_400)
+
+    [again] = store.outbox.claim("s2", lease_s=30, limit=10)
+    assert again.row == edge("t", "s")
+
+
+def test_a_clock_that_is_put_forward_loses_and_doubles_nothing(
+    store: SqlStore, clock: Clock
+) -> None:
+    finished(store, edge("t", "a"), edge("t", "b"))
+    [first] = store.outbox.claim("s1", lease_s=30, limit=10)
+    clock.move(86_400)
+    [second] = store.outbox.claim("s2", lease_s=30, limit=10)
+    for message in (first, second):
+        store.outbox.keep_edge(message)
+        store.outbox.delivered(message)
+
+    assert [row for _, row in store.queued()] == [edge("t", "b")]
+    assert store.outbox.edges() == [("a", "t")]

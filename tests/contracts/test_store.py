@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+import sqlalchemy as sa
 
 from fusion_magic.errors import IllegalTransition, StoreTooNew, StoreUnavailable
 from fusion_magic.store import ColumnEdge, JobFilter, JobStatus, ModelRow, NewJob, Outcome, QueueRow
@@ -189,3 +190,43 @@ def test_a_store_that_cannot_be_used_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable) as caught:
         open_store("postgresql+psycopg://ana:s3cret@127.0.0.1:1/x")
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_store_of_an_earlier_version_is_brought_up_to_date_with_its_jobs(store_url: str) -> None:
+    """
+    Jobs that an earlier program wrote stay as they are; those that it left open are nobody's to end.
+    """
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "fusion_magic:store/migrations")
+    engine = sa.create_engine(store_url)
+    job_id, now = uuid4(), datetime.now(UTC)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        connection.execute(
+            sa.insert(metadata.tables["job"]),
+            {
+                "id": job_id,
+                "status": "RUNNING",
+                "user_query": "SELECT 1",
+                "created": now,
+                "updated": now,
+            },
+        )
+        detail = metadata.tables["job_detail"]
+        old = sa.table("job_detail", *(sa.column(c.name, c.type) for c in detail.c))
+        values = {"owner": "ana", "origin": "", "engine": "trino", "profile": "", "query_id": "q"}
+        connection.execute(sa.insert(old), {"job_id": job_id, **values})
+    engine.dispose()
+
+    opened = open_store(store_url)
+
+    found = opened.find(job_id)
+    assert found is not None
+    assert (found.status, found.owner, found.query_id) == (JobStatus.RUNNING, "ana", "q")
+    assert opened.drivers.driven() == []
+    opened.finish(job_id, Outcome())
+    opened.close()

@@ -188,3 +188,24 @@ def test_a_file_that_another_process_has_open_gives_a_clear_error(tmp_path: Path
         with pytest.raises(EngineUnavailable, match="cannot be opened"):
             answer(DuckDBEngine(f"duckdb:///{path}"), "SELECT 1")
         other.communicate("")
+
+
+@pytest.mark.parametrize(
+    ("sql", "message", "marked"),
+    [
+        ("SELECT 1 FROM", "more is expected behind FROM", "FROM"),
+        ("SELEC 1", "1 is not expected here", "1"),
+        ("SELECT 1,\n  CASE WHEN true THEN 2", "END is expected behind 2", "2"),
+    ],
+)
+def test_what_cannot_be_read_is_marked(engine: Engine, sql: str, message: str, marked: str) -> None:
+    """
+    The parser's own words name its classes; a person needs the place.
+    """
+    with pytest.raises(InvalidSql) as raised:
+        answer(engine, sql)
+
+    span = raised.value.span
+    assert message in raised.value.message
+    assert span is not None
+    assert sql[span.start : span.end] == marked

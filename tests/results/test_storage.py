@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -26,24 +25,6 @@ BATCH = pa.record_batch(
         "price": pa.array([Decimal("1.10"), Decimal("2.20"), None], pa.decimal128(38, 2)),
     }
 )
-
-
-@pytest.fixture(scope="module")
-def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    from moto.server import ThreadedMotoServer
-
-    patch = pytest.MonkeyPatch()
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    patch.setenv("AWS_ACCESS_KEY_ID", "test")
-    patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    url_to_fs("s3://lake")[0].mkdir("lake")
-    yield "s3://lake/fusion"
-    server.stop()
-    patch.undo()
 
 
 @pytest.fixture(params=["disk", "bucket"])

@@ -28,6 +28,7 @@ PLUGINS = (
     "memory",
     "blackhole",
     "iceberg",
+    "hive",
     "geospatial",
     "postgresql",
     "spooling-filesystem",
@@ -182,14 +183,27 @@ class TrinoServer:
         say(f"Trino is ready after {time.monotonic() - started:.0f} s")
         return self
 
-    def stop(self) -> None:
+    def kill(self) -> None:
         """
-        End the server and remove its directory.
+        End the server; what it remembers is lost.
         """
         if self._process is not None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
+
+    def start_again(self) -> None:
+        """
+        Start it after a ``kill``, at the same address and with the same catalogs.
+        """
+        self._process = self._launch()
+        self._wait_until_ready()
+
+    def stop(self) -> None:
+        """
+        End the server and remove its directory.
+        """
+        self.kill()
         shutil.rmtree(self.work, ignore_errors=True)
 
     def _link_distribution(self, home: Path) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -15,8 +14,17 @@ import pytest
 from fusion_magic import Fusion, connect
 from fusion_magic.sql import extract_lineage
 from tests.corpora import TPCDS_TABLES, tpcds_queries, with_names
+from tests.sql.cases import FIXTURES, Case, read_cases
 
-FILE = Path(__file__).parents[1] / "fixtures" / "sql" / "lineage" / "columns.sql"
+FOLDER = FIXTURES / "lineage"
+FILE = FOLDER / "columns.sql"
+PEERS = read_cases(FOLDER / "peers.sql", separator="-- gives")
+PEERS_SCHEMA = {
+    "lake.sales.orders": dict.fromkeys(["id", "customer", "price", "day", "status"], ""),
+    "lake.sales.customers": dict.fromkeys(["customer", "name", "city"], ""),
+    "lake.sales.items": dict.fromkeys(["id", "product", "amount"], ""),
+    "lake.sales.shops": dict.fromkeys(["id", "place"], ""),
+}
 SCHEMA = {
     "c.s.orders": {"id": "bigint", "customer_id": "bigint", "price": "double", "day": "date"},
     "c.s.customers": {"customer_id": "bigint", "name": "varchar"},
@@ -28,7 +36,7 @@ def cases() -> Iterator[tuple[str, str, set[str]]]:
     """
     Title, statement and edges (``table.column -> column``) of each case in the file.
     """
-    for block in FILE.read_text().split("-- title: ")[1:]:
+    for block in FILE.read_text(encoding="utf-8").split("-- title: ")[1:]:
         title, _, rest = block.partition("\n")
         statement, _, edges = rest.partition("-- edges:")
         yield (
@@ -48,6 +56,54 @@ def test_columns_follow_the_rules(title: str, statement: str, edges: set[str]) -
     found = {f"{table}.{column} -> {made}" for table, column, _, made in lineage.columns}
     assert found == edges
     assert not lineage.incomplete or "*" in statement
+
+
+@pytest.mark.parametrize("case", PEERS, ids=[f"{c.facts['peer']}: {c.title}" for c in PEERS])
+def test_what_peers_test_is_found(case: Case) -> None:
+    """
+    The situations of their published suites, written anew; where we differ, the case says why.
+    """
+    lineage = extract_lineage(case.given, schema=PEERS_SCHEMA)
+
+    tables = f"from {', '.join(lineage.sources) or 'nothing'}"
+    if lineage.targets:
+        tables += f" to {', '.join(lineage.targets)}"
+    edges = [f"{e.source_table}.{e.source_column} -> {e.target_column}" for e in lineage.columns]
+    said = [f"said: {sentence}" for sentence in lineage.incomplete]
+    assert [tables, *edges, *said] == case.expected.splitlines()
+
+
+def test_the_table_of_peers_is_the_cases() -> None:
+    """
+    Passed, failed and different, as ``peers.md`` shows them.
+    """
+    assert peers_table() == (FOLDER / "peers.md").read_text(encoding="utf-8")
+
+
+def peers_table() -> str:
+    """
+    The text of ``peers.md``.
+    """
+    lines = [
+        "# Lineage against the suites of peers",
+        "",
+        "The situations that their published tests hold, written anew for Trino with our tables: `peers.sql`. A case passes where",
+        "the edges are those that the peer's own test expects; where ours are others on purpose, the reason is below.",
+        "",
+        "| peer | cases | passed | different | failed |",
+        "|---|---|---|---|---|",
+    ]
+    for peer in dict.fromkeys(case.facts["peer"] for case in PEERS):
+        own = [case for case in PEERS if case.facts["peer"] == peer]
+        different = sum("differs" in case.facts for case in own)
+        lines.append(f"| {peer} | {len(own)} | {len(own) - different} | {different} | 0 |")
+    lines += ["", "| different | why |", "|---|---|"]
+    lines += [
+        f"| {case.facts['peer']}: {case.title} | {case.facts['differs']} |"
+        for case in PEERS
+        if "differs" in case.facts
+    ]
+    return "\n".join(lines) + "\n"
 
 
 @pytest.mark.parametrize(

@@ -11,23 +11,34 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fusion_magic.engines import EngineQuery, Plan, Progress
 from fusion_magic.engines.trino.client import TrinoClient, TrinoSettings, failure
-from fusion_magic.errors import EngineUnavailable, LeaseLost, QueryCanceled, QueryFailed
+from fusion_magic.errors import (
+    EngineUnavailable,
+    InvalidSettings,
+    LeaseLost,
+    QueryCanceled,
+    QueryFailed,
+)
 from fusion_magic.sql.parameters import format_literal
 from fusion_magic.sql.translation import format_trino_name, quote
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from fusion_magic.engines.trino.results import ResultTables
+    from fusion_magic.engines.trino.spooling import Segments
     from fusion_magic.metadata import Entity
 
 CATALOGS_AGE_S = 60.0
+SCHEMA_PARTS = 2
 
 
 class TrinoEngine:
@@ -36,19 +47,28 @@ class TrinoEngine:
     """
 
     name = "trino"
-    reads_files = False
 
-    def __init__(self, settings: TrinoSettings) -> None:
+    def __init__(
+        self, settings: TrinoSettings, *, results: Callable[..., ResultTables] | None = None
+    ) -> None:
+        self._signs_in_by = settings.signs_in_by
         self._client = TrinoClient(settings)
-        self._settings = settings
-        self._lock = threading.Lock()
+        self._results = results(run=self._rows) if results is not None else None
         self._catalogs: tuple[float, frozenset[str]] = (float("-inf"), frozenset())
         self._running: set[TrinoExecution] = set()
 
     @property
     def default_schema(self) -> tuple[str, ...]:
         """See ``Engine.default_schema``."""
-        return tuple(filter(None, (self._settings.catalog, self._settings.schema)))
+        return self._client.session.default_schema
+
+    def session(self) -> Mapping[str, str]:
+        """See ``Engine.session``."""
+        return self._client.session.headers()
+
+    def result_parts(self, name: str) -> tuple[str, ...] | None:
+        """See ``Engine.result_parts``."""
+        return self._results.new_name(name) if self._results is not None else None
 
     def has_table(self, trino_parts: tuple[str, ...]) -> bool:
         """See ``Engine.has_table``."""
@@ -64,6 +84,12 @@ class TrinoEngine:
     def is_shared(self, trino_parts: tuple[str, ...]) -> bool:
         """See ``Engine.is_shared``."""
         return True
+
+    def about(self) -> str:
+        """See ``Engine.about``."""
+        kind = self._signs_in_by or "no"
+        [(version, user)] = self._rows("SELECT version(), current_user")
+        return f"Trino {version} with {kind} authentication as {user}"
 
     def catalogs(self) -> frozenset[str]:
         """See ``Engine.catalogs``."""
@@ -99,8 +125,9 @@ class TrinoEngine:
         """See ``Engine.explain``."""
         import json
 
-        text = "\n".join(str(row[0]) for row in self._rows(f"EXPLAIN {query.sql}"))
-        io = json.loads(str(self._rows(f"EXPLAIN (TYPE IO, FORMAT JSON) {query.sql}")[0][0]))
+        with self._made(query):
+            text = "\n".join(str(row[0]) for row in self._rows(f"EXPLAIN {query.sql}"))
+            io = json.loads(str(self._rows(f"EXPLAIN (TYPE IO, FORMAT JSON) {query.sql}")[0][0]))
         estimate = io.get("estimate") or {}
         return Plan(
             text,
@@ -130,10 +157,29 @@ class TrinoEngine:
 
     def _start(self, query: EngineQuery, start_uri: str | None = None) -> TrinoExecution:
         execution = TrinoExecution(
-            self._client, query, ended=self._running.discard, start_uri=start_uri
+            self._client,
+            query,
+            ended=self._running.discard,
+            start_uri=start_uri,
+            tables=self._results,
         )
         self._running.add(execution)
         return execution
+
+    @contextmanager
+    def _made(self, query: EngineQuery) -> Iterator[None]:
+        """
+        The stored results of *query* as tables.
+        """
+        tables = self._results.used_by(query) if self._results is not None else {}
+        if self._results is None or not tables:
+            yield
+            return
+        self._results.make(tables)
+        try:
+            yield
+        finally:
+            self._results.drop(tables)
 
     def _rows(self, sql: str) -> list[list[Any]]:
         execution = TrinoExecution(self._client, EngineQuery(sql=sql, job_id=""))
@@ -152,17 +198,25 @@ class TrinoExecution:
         *,
         ended: Any = None,
         start_uri: str | None = None,
+        tables: ResultTables | None = None,
     ) -> None:
         self._client = client
         self._query = query
+        self._tables = tables
         self._start_uri = start_uri
         self.checkpoint: Callable[[str | None, str, bool], None] | None = None
         self._ended = ended or (lambda _execution: None)
         self._is_cancelled = threading.Event()
         self._is_done = False
-        self._next_uri: str | None = None
+        self._is_for_another = False
+        self.next_uri: str | None = None
+        self.wait_s: float | None = None
         self._stats: Mapping[str, Any] = {}
         self._schema: pa.Schema | None = None
+        self._stream: Generator[pa.RecordBatch | None, None, None] | None = None
+        self._ahead: deque[pa.RecordBatch] = deque()
+        self._segments: Segments | None = None
+        self._error: Exception | None = None
         self.query_id: str | None = None
         self.info_url: str | None = None
         self.update_type: str | None = None
@@ -173,38 +227,106 @@ class TrinoExecution:
         """See ``Execution.schema``."""
         import pyarrow as pa
 
+        stream = self._started()
+        while self._schema is None and not self._is_done:
+            batch = next(stream, None)
+            if batch is not None:
+                self._ahead.append(batch)
         return self._schema if self._schema is not None else pa.schema([])
 
     def batches(self) -> Generator[pa.RecordBatch, None, None]:
         """See ``Execution.batches``."""
-        with ThreadPoolExecutor(1, thread_name_prefix="fusion-page") as pool:
+        with closing(self.arrivals()) as arriving:
+            yield from (batch for batch in arriving if batch is not None)
+
+    def arrivals(self) -> Generator[pa.RecordBatch | None, None, None]:
+        """See ``Resumable.arrivals``."""
+        stream = self._started()
+        if self._error is not None:
+            raise self._error
+        with closing(stream):
+            while self._ahead:
+                yield self._ahead.popleft()
+            yield from stream
+
+    def _started(self) -> Generator[pa.RecordBatch | None, None, None]:
+        if self._stream is None:
+            self._stream = self._run()
+        return self._stream
+
+    def _run(self) -> Generator[pa.RecordBatch | None, None, None]:
+        with ExitStack() as stack:
             try:
-                page = self._first_page()
-                while True:
-                    following = self._after(page, pool)
-                    yield from self._decode(page)
-                    if following is None:
-                        break
-                    page = following.result()
-                self._is_done = True
-            except (EngineUnavailable, LeaseLost):
-                # The query may be well: another reader can go on, or nobody asks and Trino gives it up.
-                raise
+                yield from self._pages(stack)
             except BaseException as exc:
-                self._stop()
-                if self._is_cancelled.is_set() and isinstance(exc, Exception):
-                    raise QueryCanceled("The query was canceled.", query_id=self.query_id) from exc
-                raise
+                # Before the stack is left, which waits for the page that is on its way.
+                error = self._ended_by(exc)
+                self._error = error if isinstance(error, Exception) else None
+                if error is exc:
+                    raise
+                raise error from exc
             finally:
                 self._is_done = True
+                if self._tables is not None and not self._is_for_another:
+                    self._tables.drop(self._stored())
                 self._ended(self)
+
+    def _pages(self, stack: ExitStack) -> Iterator[pa.RecordBatch | None]:
+        """
+        The rows, and None for each page without any: who waits for the columns, or has other jobs, gets to look.
+        """
+        ahead: ThreadPoolExecutor | None = None
+        stack.callback(lambda: ahead.shutdown() if ahead is not None else None)
+        page = self._first_page()
+        while True:
+            self._note(page)
+            following: Future[Mapping[str, Any]] | None = None
+            if self.next_uri is not None and _has_rows(page):
+                # Only a query that gives rows needs a second thread, which fetches while this one decodes.
+                ahead = ahead or ThreadPoolExecutor(1, thread_name_prefix="fusion-page")
+                self._keep_place(has_rows=True)
+                following = ahead.submit(self._next_page, self.next_uri)
+            yield from self._decode(page, stack)
+            if self._segments is not None:
+                yield from self._segments.rows(following.done if following else _never)
+            if following is not None:
+                page = following.result()
+            elif self.next_uri is None:
+                return
+            else:
+                if ahead is not None:
+                    # A query that pauses must not keep a thread.
+                    ahead.shutdown()
+                    ahead = None
+                yield None
+                self._require_wanted()
+                self._keep_place(has_rows=False)
+                page = self._next_page(self.next_uri)
+
+    def _stored(self) -> dict[tuple[str, ...], Entity]:
+        return self._tables.used_by(self._query) if self._tables is not None else {}
+
+    def _ended_by(self, exc: BaseException) -> BaseException:
+        """
+        The error that ends the reading, after the query was stopped where nobody else will read on.
+        """
+        is_for_another = isinstance(exc, LeaseLost) or (
+            isinstance(exc, EngineUnavailable) and self.checkpoint is not None
+        )
+        self._is_for_another = is_for_another
+        if not is_for_another:
+            with suppress(EngineUnavailable):
+                self._client.cancel(self.next_uri)
+        if self._is_cancelled.is_set() and isinstance(exc, Exception):
+            return QueryCanceled("The query was canceled.", query_id=self.query_id)
+        return exc
 
     def progress(self) -> Progress:
         """See ``Execution.progress``."""
         stats = self._stats
         percent = stats.get("progressPercentage")
         return Progress(
-            state=str(stats.get("state", "WAITING")),
+            state=self._waits_for() or str(stats.get("state", "WAITING")),
             fraction=percent / 100 if percent is not None else None,
             rows=int(stats.get("processedRows", 0)),
             size_bytes=int(stats.get("processedBytes", 0)),
@@ -218,17 +340,26 @@ class TrinoExecution:
         if self._is_done:
             return
         self._is_cancelled.set()
-        self._client.cancel(self._next_uri)
+        self._client.cancel(self.next_uri)
+
+    def _waits_for(self) -> str:
+        url = self._client.login_url
+        return f"waits until you have logged in at {url}" if url else ""
 
     def _first_page(self) -> Mapping[str, Any]:
         if self._start_uri is None:
-            return self._client.submit(self._query)
-        self._next_uri = self._start_uri
-        return self._client.next_page(self._start_uri)
+            properties = self._tables.make(self._stored()) if self._tables is not None else {}
+            return self._client.submit(self._query, properties=properties)
+        self.next_uri = self._start_uri
+        return self._next_page(self._start_uri)
 
-    def _after(self, page: Mapping[str, Any], pool: ThreadPoolExecutor) -> Future[Any] | None:
+    def _next_page(self, uri: str) -> Mapping[str, Any]:
+        is_remembered = self._query.session is None
+        return self._client.next_page(uri, wait_s=self.wait_s, is_remembered=is_remembered)
+
+    def _note(self, page: Mapping[str, Any]) -> None:
         """
-        Take note of what *page* says of the query; ask for the next one in the background.
+        What *page* says of the query.
         """
         self.query_id = page.get("id", self.query_id)
         self.info_url = page.get("infoUri", self.info_url)
@@ -236,34 +367,49 @@ class TrinoExecution:
         self.update_type = page.get("updateType", self.update_type)
         self.rows_changed = page.get("updateCount", self.rows_changed)
         self.warnings = tuple(w["message"] for w in page.get("warnings") or ()) or self.warnings
-        self._next_uri = page.get("nextUri")
+        self.next_uri = page.get("nextUri")
+        if self._schema is None and page.get("columns") and self.update_type is None:
+            from fusion_magic.engines.trino.types import schema_of
+
+            self._schema = schema_of(page["columns"])
         if page.get("error"):
             raise failure(page["error"], self._query.sql, self.query_id)
+        self._require_wanted()
+        if self.next_uri is None and self._stats.get("state") not in {"FINISHED", None}:
+            raise EngineUnavailable(
+                "Trino ended the result before the query was finished.", query_id=self.query_id
+            )
+
+    def _require_wanted(self) -> None:
         if self._is_cancelled.is_set():
             raise QueryCanceled("The query was canceled.", query_id=self.query_id)
-        if self._next_uri is None:
-            if self._stats.get("state") not in {"FINISHED", None}:
-                raise EngineUnavailable(
-                    "Trino ended the result before the query was finished.", query_id=self.query_id
-                )
-            return None
-        if self.checkpoint is not None:
-            self.checkpoint(self.query_id, self._next_uri, bool(page.get("data")))
-        return pool.submit(self._client.next_page, self._next_uri)
 
-    def _decode(self, page: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
+    def _keep_place(self, *, has_rows: bool) -> None:
+        if self.checkpoint is not None and self.next_uri is not None:
+            self.checkpoint(self.query_id, self.next_uri, has_rows)
+
+    def _decode(self, page: Mapping[str, Any], stack: ExitStack) -> Iterator[pa.RecordBatch]:
         from fusion_magic.engines.trino.pages import decode_page
-        from fusion_magic.engines.trino.types import schema_of
+        from fusion_magic.engines.trino.spooling import Segments
 
-        if self._schema is None and page.get("columns") and self.update_type is None:
-            self._schema = schema_of(page["columns"])
         data = page.get("data")
-        if data and self._schema is not None and self.update_type is None:
+        if not data or self._schema is None or self.update_type is not None:
+            return
+        if isinstance(data, Mapping):
+            if self._segments is None:
+                self._segments = stack.enter_context(closing(Segments(self._client)))
+            yield from self._segments.read(data, page["columns"], self._schema)
+        else:
             yield from decode_page(page["columns"], data, self._schema)
 
-    def _stop(self) -> None:
-        if not self._is_done:
-            self._client.cancel(self._next_uri)
+
+def _never() -> bool:
+    return False
+
+
+def _has_rows(page: Mapping[str, Any]) -> bool:
+    data = page.get("data")
+    return bool(data["segments"] if isinstance(data, Mapping) else data)
 
 
 def open_trino(settings: Any) -> TrinoEngine:
@@ -274,16 +420,40 @@ def open_trino(settings: Any) -> TrinoEngine:
         MissingExtra: The packages for Trino are not installed.
         InvalidSettings: The URL or the authentication is wrong.
     """
-    return TrinoEngine(
-        TrinoSettings.from_url(
-            settings.engine_url,
-            user=settings.owner,
-            password=settings.engine_password,
-            token=settings.engine_token,
-            auth=settings.engine_auth,
-            certificate=settings.engine_certificate,
-            key=settings.engine_key,
+    own = TrinoSettings.from_url(
+        settings.engine_url,
+        user=settings.owner,
+        password=settings.engine_password,
+        token=settings.engine_token,
+        auth=settings.engine_auth,
+        certificate=settings.engine_certificate,
+        key=settings.engine_key,
+    )
+    return TrinoEngine(own, results=_result_tables(settings))
+
+
+def _result_tables(settings: Any) -> Callable[..., ResultTables] | None:
+    from fusion_magic.engines.trino.results import ResultTables
+
+    if not settings.results_trino_schema:
+        return None
+    parts = tuple(settings.results_trino_schema.split("."))
+    if len(parts) != SCHEMA_PARTS or not all(parts):
+        raise InvalidSettings(
+            f"results.trino_schema is {settings.results_trino_schema!r}.",
+            hint="It names a catalog of Trino's Hive connector and a schema in it: hive.fusion",
         )
+    trino_root = settings.results_trino_url or settings.results_url
+    if "://" not in trino_root:
+        raise InvalidSettings(
+            f"Results are stored in the folder {trino_root}, and how Trino names it is not known.",
+            hint="Set results.trino_url, for example to local:///results, or keep results in s3://.",
+        )
+    return partial(
+        ResultTables,
+        schema=parts,
+        root=settings.results_url.rstrip("/"),
+        trino_root=trino_root.rstrip("/"),
     )
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +17,7 @@ from uuid import uuid4
 import pytest
 
 from fusion_magic import Fusion, connect
-from fusion_magic.store import Job
+from tests.acceptance.faults.workers import Workers, wait_for_all
 
 KILLS = int(os.environ.get("FUSION_TEST_KILLS", "20"))
 SEED = int(os.environ.get("FUSION_TEST_SEED", "0")) or random.randrange(1, 10**6)
@@ -29,36 +27,6 @@ ROWS = 386  # of lineitem at scale 1 with the condition below
 READ = (
     "SELECT {n} AS n, l.orderkey, l.comment FROM tpch.sf1.lineitem l WHERE l.orderkey % 60000 = 1"
 )
-
-
-class Workers:
-    """
-    Worker processes, one at a time.
-    """
-
-    def __init__(self, fusion: Fusion, log: Path) -> None:
-        self._environment = fusion.settings.environment(os.environ)
-        self._log = log
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "fusion_magic.cli", "worker"],
-                env={**self._environment, "PYTHONPATH": str(Path(__file__).parents[3])},
-                stdout=log,
-                stderr=log,
-            )
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self) -> int:
-        assert self.process is not None
-        self.process.terminate()
-        return self.process.wait(timeout=60)
 
 
 @pytest.fixture
@@ -103,16 +71,6 @@ def submit(fusion: Fusion, schema: str, number: int) -> tuple[str, str]:
     return fusion.submit(sql, name="kept" if kind == "SELECT" else None).id, kind
 
 
-def wait_for_all(fusion: Fusion, ids: list[str]) -> list[Job]:
-    deadline = time.monotonic() + END_PATIENCE_S
-    while time.monotonic() < deadline:
-        jobs = [fusion.job(job_id) for job_id in ids]
-        if all(job.status.is_final for job in jobs):
-            return jobs
-        time.sleep(0.5)
-    raise AssertionError([(job.status, job.attempt, job.user_query[:30]) for job in jobs])
-
-
 @pytest.mark.trino
 @pytest.mark.timeout(60 + END_PATIENCE_S + 10 * KILLS)
 def test_nothing_is_lost_or_doubled_when_workers_are_killed(
@@ -131,7 +89,7 @@ def test_nothing_is_lost_or_doubled_when_workers_are_killed(
         time.sleep(chance.uniform(0.1, 3.0))
         workers.kill()
         workers.start()
-    jobs = wait_for_all(fusion, [job_id for job_id, _ in submitted])
+    jobs = wait_for_all(fusion, [job_id for job_id, _ in submitted], patience_s=END_PATIENCE_S)
     assert workers.stop() == 0
 
     log = (tmp_path / "worker.log").read_text()

@@ -4,13 +4,18 @@ A network that breaks between this program and a real Trino: a result is whole, 
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import keyring
 import pytest
 import requests
+import trino
+from keyring.backend import KeyringBackend
+from keyring.errors import KeyringLocked
 
 from fusion_magic.engines import EngineQuery
 from fusion_magic.engines.trino import TrinoEngine, client
@@ -211,28 +216,96 @@ def test_a_refused_user_is_told_what_to_check(engine: TrinoEngine, proxy: Proxy)
     assert "FUSION_ENGINE_PASSWORD" in (caught.value.hint or "")
 
 
-def test_every_error_of_the_http_library_becomes_one_of_ours(
-    trino_url: str, monkeypatch: pytest.MonkeyPatch
+def foreign_errors() -> list[type[Exception]]:
+    """
+    What requests and the ``trino`` library's authentication can raise.
+    """
+    modules = (requests.exceptions, trino.exceptions)
+    found = [kind for module in modules for kind in vars(module).values() if isinstance(kind, type)]
+    not_of_a_request = (
+        requests.exceptions.RequestsWarning,
+        # The library's own client raises these for what a query answers; ours reads the answer itself.
+        trino.exceptions.TrinoQueryError,
+        trino.exceptions.Warning,
+        trino.exceptions.HttpError,
+    )
+    errors = [kind for kind in found if issubclass(kind, Exception)]
+    own = [kind for kind in errors if kind.__module__.partition(".")[0] in {"requests", "trino"}]
+    return [kind for kind in own if not issubclass(kind, not_of_a_request)]
+
+
+def made(kind: type[Exception]) -> Exception:
+    is_json = kind is requests.exceptions.JSONDecodeError
+    return kind("secret-token", "", 0) if is_json else kind("secret-token")
+
+
+@pytest.mark.parametrize("kind", [*foreign_errors(), OSError, ssl.SSLError])
+def test_every_error_of_the_libraries_below_becomes_one_of_ours(
+    trino_url: str, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
 ) -> None:
     """
-    A foreign exception that nobody translated would reach the notebook as a traceback.
+    A foreign exception that nobody translated would reach the notebook as a traceback, perhaps with a secret in it.
     """
     monkeypatch.setattr(client, "PATIENCE_S", 0.1)
-    foreign = [
-        kind
-        for kind in vars(requests.exceptions).values()
-        if isinstance(kind, type) and issubclass(kind, requests.RequestException)
-    ]
-    made = TrinoEngine(TrinoSettings(base_url=trino_url, user="ana"))
-    for kind in foreign:
+    engine = TrinoEngine(TrinoSettings(base_url=trino_url, user="ana"))
 
-        def fail(*_: Any, kind: Any = kind, **__: Any) -> None:
-            needs_place = kind is requests.exceptions.JSONDecodeError
-            raise kind("secret-token", "", 0) if needs_place else kind("secret-token")
+    def fail(*_: Any, **__: Any) -> None:
+        raise made(kind)
 
-        made._client._http.request = fail  # type: ignore[method-assign,assignment]
+    monkeypatch.setattr(engine._client._http, "request", fail)
+    monkeypatch.setattr(engine._client._storage, "get", fail)
+    for ask in (
+        lambda: engine._client._page("POST", trino_url, is_repeatable=False),
+        lambda: engine._client.next_page(trino_url),
+        lambda: engine._client.cancel(trino_url),
+        lambda: engine._client.segment("http://s3/x", {}, size_bytes=1, is_wanted=lambda: True),
+    ):
         with pytest.raises(FusionError) as caught:
-            made._client._page("POST", trino_url, is_repeatable=False)
+            ask()
         assert "secret-token" not in str(caught.value)
-    made.close()
-    assert len(foreign) > 15
+    engine.close()
+
+
+class LockedKeyring(KeyringBackend):
+    """
+    A keyring whose owner has not opened it.
+    """
+
+    priority = 1
+
+    def get_password(self, service: str, username: str) -> str | None:
+        raise KeyringLocked("secret-token")
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        raise KeyringLocked("secret-token")
+
+
+def test_a_locked_keyring_is_an_error_of_ours(trino_url: str) -> None:
+    """
+    OAuth2 keeps its token there.
+    """
+    before = keyring.get_keyring()
+    keyring.set_keyring(LockedKeyring())  # type: ignore[no-untyped-call]
+    engine = TrinoEngine(TrinoSettings(base_url=trino_url, user="", auth="oauth2"))
+
+    with pytest.raises(EngineUnavailable, match="Logging in") as caught:
+        rows(engine, "SELECT 1")
+    assert "secret-token" not in str(caught.value)
+    keyring.set_keyring(before)
+    engine.close()
+
+
+def test_the_list_of_foreign_errors_is_the_whole_list() -> None:
+    assert len(foreign_errors()) > 25
+
+
+def test_an_address_without_tls_is_not_told_a_secret(trino_url: str) -> None:
+    """
+    A proxy that ends TLS, in front of a Trino that does not know of it.
+    """
+    settings = TrinoSettings(base_url=trino_url.replace("http:", "https:"), user="ana")
+    engine = TrinoEngine(settings)
+
+    with pytest.raises(EngineUnavailable, match="plain HTTP"):
+        engine._client.next_page(f"{trino_url}/v1/statement/queued/x/y/1")
+    engine.close()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 from fusion_magic.engines import EngineQuery
-from fusion_magic.engines.trino import TrinoEngine
+from fusion_magic.engines.trino import TrinoEngine, TrinoExecution
 from fusion_magic.engines.trino.client import TrinoSettings
 from fusion_magic.errors import QueryFailed
 
@@ -142,9 +143,31 @@ TYPES: list[tuple[str, pa.DataType, str, Any]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def engine(trino_url: str) -> Iterator[TrinoEngine]:
-    made = TrinoEngine(TrinoSettings(base_url=trino_url, user="ana"))
+class InSession(TrinoEngine):
+    """
+    An engine whose statements all run with session properties.
+    """
+
+    properties = ""
+
+    def execute(self, query: EngineQuery) -> TrinoExecution:
+        return super().execute(replace(query, session={"X-Trino-Session": self.properties}))
+
+
+@pytest.fixture(scope="module", params=["pages", "inline", "json", "json+lz4", "json+zstd"])
+def engine(request: pytest.FixtureRequest) -> Iterator[TrinoEngine]:
+    """
+    Rows in Trino's pages; or put aside, in the page itself and in each encoding.
+    """
+    if request.param == "pages":
+        url = request.getfixturevalue("trino_url")
+        made: TrinoEngine = TrinoEngine(TrinoSettings(base_url=url, user="ana"))
+    else:
+        url = request.getfixturevalue("lake").url
+        encodings = "json" if request.param == "inline" else request.param
+        made = InSession(TrinoSettings(base_url=url, user="ana", encodings=encodings))
+        if request.param != "inline":
+            made.properties = "spooling_inlining_enabled=false"
     yield made
     made.close()
 

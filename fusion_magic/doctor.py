@@ -1,0 +1,344 @@
+"""
+The doctor: whether every configured part works, what is wrong with it, and how to mend it.
+
+Parts are examined at the same time, each for some seconds at most, so that one which hangs is named and holds up
+nothing. What stands on the job store is examined once that has answered. No text holds a secret of the settings.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+
+from fusion_magic.config import secrets_of, settings_files, without_secret
+from fusion_magic.errors import (
+    DeliveryError,
+    EngineUnavailable,
+    FusionError,
+    MetadataError,
+    MissingExtra,
+    StoreError,
+)
+
+if TYPE_CHECKING:
+    from fusion_magic.app import Fusion
+    from fusion_magic.store import WorkerRow
+
+State = Literal["ok", "wrong", "not used", "not checked"]
+PATIENCE_S = 15.0
+MOST_COUNTED = 1000
+_Outcome = TypeVar("_Outcome")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """
+    One part.
+
+    Attributes:
+        part: Its name.
+        state: ``ok``, ``wrong``, ``not used``, or ``not checked`` because what it needs is wrong.
+        what: What it is: its place, its version.
+        problem: What is wrong, or empty.
+        hint: How to mend it, or empty.
+        is_away: Whether it does not answer, and may later.
+    """
+
+    part: str
+    state: State
+    what: str = ""
+    problem: str = ""
+    hint: str = ""
+    is_away: bool = False
+
+    def lines(self) -> list[str]:
+        """
+        What is to be said of it, for a person.
+        """
+        hint = f"Hint: {self.hint}" if self.hint else ""
+        return [line for line in (self.what, *self.problem.splitlines(), hint) if line]
+
+
+def examine(fusion: Fusion, *, patience_s: float = PATIENCE_S) -> list[Check]:
+    """
+    Every part, in the order in which a cell needs them.
+
+    Args:
+        patience_s: Seconds after which a part that has not answered is given up.
+    """
+    _load(fusion)
+    first = _examine(fusion, _FIRST, patience_s)
+    store = next(check for check in first if check.part == "store")
+    if store.state == "ok":
+        then = _examine(fusion, _ON_THE_STORE, patience_s)
+    else:
+        then = [
+            Check(part=part, state="not checked", what="the job store has not answered")
+            for part in _ON_THE_STORE
+        ]
+    hidden = secrets_of(fusion.settings)
+    return [_without(check, hidden) for check in (*first, *then)]
+
+
+def wrong(part: str, error: FusionError) -> Check:
+    """
+    What is said of a part that raised *error*.
+    """
+    return Check(
+        part=part,
+        state="wrong",
+        problem=error.message,
+        hint=error.hint or "",
+        is_away=isinstance(error, (EngineUnavailable, StoreError, MetadataError)),
+    )
+
+
+class Attempt(Generic[_Outcome]):
+    """
+    Something that is tried in a thread of its own, which ends with the process at the latest.
+    """
+
+    def __init__(self, do: Callable[[], _Outcome]) -> None:
+        self._do = do
+        self._ended = threading.Event()
+        self._found: _Outcome
+        self._error: Exception | None = None
+        threading.Thread(target=self._run, name="fusion-attempt", daemon=True).start()
+
+    def outcome(self, patience_s: float) -> _Outcome:
+        """
+        What it gave or raised.
+
+        Raises:
+            TimeoutError: It has done neither within *patience_s* seconds.
+        """
+        if not self._ended.wait(patience_s):
+            raise TimeoutError
+        if self._error is not None:
+            raise self._error
+        return self._found
+
+    def _run(self) -> None:
+        try:
+            self._found = self._do()
+        except Exception as error:  # noqa: BLE001 - it is raised where the outcome is asked for
+            self._error = error
+        finally:
+            self._ended.set()
+
+
+def _load(fusion: Fusion) -> None:
+    """
+    Import what parts need before their time runs: on a busy machine that takes seconds.
+    """
+    import pyarrow as pa  # noqa: F401 - imported for later
+
+    import fusion_magic.store.sql_store  # noqa: F401 - imported for later
+
+    with suppress(FusionError):
+        _ = fusion.engine  # it connects later
+
+
+_Examination = Callable[["Fusion"], tuple[State, str]]
+
+
+def _examine(fusion: Fusion, parts: Mapping[str, _Examination], patience_s: float) -> list[Check]:
+    deadline = time.monotonic() + patience_s
+    attempts = {part: Attempt(partial(look, fusion)) for part, look in parts.items()}
+    return [_check(part, attempt, deadline) for part, attempt in attempts.items()]
+
+
+def _check(part: str, attempt: Attempt[tuple[State, str]], deadline: float) -> Check:
+    try:
+        state, what = attempt.outcome(max(0.0, deadline - time.monotonic()))
+    except TimeoutError:
+        return Check(
+            part=part,
+            state="wrong",
+            problem="It does not answer, and was given up.",
+            hint="Does its address lead to the right machine, and does a firewall let it through?",
+            is_away=True,
+        )
+    except FusionError as error:
+        return wrong(part, error)
+    except Exception as error:  # noqa: BLE001 - one broken part must not hide the others
+        problem = f"An error inside fusion-magic: {type(error).__name__}: {error}"
+        return Check(part=part, state="wrong", problem=problem)
+    return Check(part=part, state=state, what=what)
+
+
+def _without(check: Check, secrets: tuple[str, ...]) -> Check:
+    def hide(text: str) -> str:
+        for secret in secrets:
+            text = text.replace(secret, "…")
+        return text
+
+    return replace(check, what=hide(check.what), problem=hide(check.problem), hint=hide(check.hint))
+
+
+def _settings(fusion: Fusion) -> tuple[State, str]:
+    said = [f"profile {fusion.settings.profile}"] if fusion.settings.profile else []
+    said += [str(path) for path in settings_files()]
+    said += sorted(name for name in os.environ if name.startswith("FUSION_"))
+    return "ok", ", ".join(said) or "the defaults alone"
+
+
+def _store(fusion: Fusion) -> tuple[State, str]:
+    schema = fusion.store.check()
+    return "ok", f"{without_secret(fusion.settings.store_url)}, schema {schema}, writable"
+
+
+def _engine(fusion: Fusion) -> tuple[State, str]:
+    engine = fusion.engine
+    about = f"{engine.about()} at {without_secret(fusion.settings.engine_url)}"
+    return "ok", f"{about}, {_count(len(engine.catalogs()), 'catalog')}"
+
+
+def _metadata(fusion: Fusion) -> tuple[State, str]:
+    from fusion_magic.metadata.local import CATALOG_FILE, find_catalog
+
+    services = fusion.metadata.services()
+    place = without_secret(fusion.settings.metadata_url) or find_catalog(Path.cwd())
+    if place is None:
+        return "not used", f"there is no {CATALOG_FILE} in this folder or above it"
+    names = _count(sum(services.values()), "name")
+    return "ok", f"{place}, {names} of {_count(len(services), 'service')}"
+
+
+def _results(fusion: Fusion) -> tuple[State, str]:
+    return "ok", f"{without_secret(fusion.storage.check())}, writable"
+
+
+def _packages(fusion: Fusion) -> tuple[State, str]:
+    wanted = dict(_wanted_packages(fusion))
+    missing = sorted(e for e, module in wanted.items() if importlib.util.find_spec(module) is None)
+    if missing:
+        raise MissingExtra("What is configured", extra=",".join(missing))
+    if not wanted:
+        return "not used", "what is configured needs no optional package"
+    return "ok", ", ".join(sorted(wanted))
+
+
+def _wanted_packages(fusion: Fusion) -> Iterator[tuple[str, str]]:
+    settings = fusion.settings
+    if not settings.engine_url.startswith("duckdb"):
+        yield "trino", "trino"
+    if settings.store_url.startswith("postgresql"):
+        yield "postgres", "psycopg"
+    if settings.results_url.startswith("s3://"):
+        yield "s3", "s3fs"
+    if settings.delivery_url:
+        yield "openlineage", "openlineage"
+
+
+def _notebook(_: Fusion) -> tuple[State, str]:
+    lab, widgets = _version("jupyterlab"), _version("ipywidgets")
+    if _version("ipykernel") is None:
+        return "not used", "there is no Jupyter kernel in this environment"
+    said = [
+        f"JupyterLab {lab} {_labextension()}" if lab else "no JupyterLab in this environment",
+        f"ipywidgets {widgets}"
+        if widgets
+        else "no ipywidgets (progress and buttons): pip install 'fusion-magic[widgets]'",
+    ]
+    if anywidget := _version("anywidget"):
+        said.append(f"anywidget {anywidget}")
+    return "ok", ", ".join(said)
+
+
+def _labextension() -> str:
+    """
+    Whether JupyterLab finds our extension, by the folders where it looks.
+    """
+    for folder in (Path(sys.prefix), Path.home() / ".local", Path("/usr/local"), Path("/usr")):
+        file = folder / "share" / "jupyter" / "labextensions" / "fusion-magic" / "package.json"
+        if file.is_file():
+            return f"with the extension {json.loads(file.read_text(encoding='utf-8'))['version']}"
+    return "without the extension"
+
+
+def _worker(fusion: Fusion) -> tuple[State, str]:
+    alive = _alive(fusion, "worker")
+    tasks = fusion.store.tasks
+    if not alive and not fusion.starts_workers and tasks.is_any_open(engine_url=fusion.engine_key):
+        raise StoreError("Jobs wait, and no worker is at work.", hint="Start one: fusion worker")
+    return _service(fusion, alive, "a job needs it")
+
+
+def _scheduler(fusion: Fusion) -> tuple[State, str]:
+    alive = _alive(fusion, "scheduler")
+    if not alive and not fusion.starts_workers and fusion.store.queued(limit=1):
+        raise StoreError(
+            "Lineage waits, and no scheduler is at work.", hint="Start one: fusion scheduler"
+        )
+    return _service(fusion, alive, "a worker is")
+
+
+def _service(fusion: Fusion, alive: list[WorkerRow], when: str) -> tuple[State, str]:
+    if alive:
+        places = sorted({f"{row.host} (process {row.pid})" for row in alive})
+        return "ok", f"{len(alive):,} at work: {', '.join(places)}"
+    if fusion.starts_workers:
+        return "ok", f"none at work; started by itself when {when}"
+    return "not used", "none at work, and nothing waits for one"
+
+
+def _alive(fusion: Fusion, role: str) -> list[WorkerRow]:
+    from fusion_magic.worker import is_alive
+
+    key = fusion.engine_key
+    return [
+        row
+        for row in fusion.store.tasks.workers()
+        if row.role == role and (role == "scheduler" or row.engine_url == key) and is_alive(row)
+    ]
+
+
+def _queue(fusion: Fusion) -> tuple[State, str]:
+    dead = fusion.store.outbox.dead()
+    if dead:
+        raise DeliveryError(
+            f"{_count(len(dead), 'row')} of lineage could not be delivered: {dead[0].error}",
+            hint="`fusion queue` lists them; `fusion queue retry ID` or `drop ID` deals with one.",
+        )
+    pending = len(fusion.store.queued(limit=MOST_COUNTED))
+    more = " or more" if pending == MOST_COUNTED else ""
+    return "ok", f"{pending:,}{more} rows wait for delivery" if pending else "nothing waits"
+
+
+_FIRST: Mapping[str, _Examination] = {
+    "settings": _settings,
+    "store": _store,
+    "metadata": _metadata,
+    "engine": _engine,
+    "results": _results,
+    "packages": _packages,
+    "notebook": _notebook,
+}
+_ON_THE_STORE: Mapping[str, _Examination] = {
+    "worker": _worker,
+    "scheduler": _scheduler,
+    "queue": _queue,
+}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,165 @@
+"""
+Who asks: a password, a JWT, a certificate, Kerberos or OAuth2, as the ``trino`` client does them.
+
+What that library and the packages behind it raise is translated in ``client``.
+"""
+
+from __future__ import annotations
+
+import ssl
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from requests import PreparedRequest, Response, Session
+from requests.auth import AuthBase, HTTPBasicAuth
+from trino import auth as trino_auth
+from trino.exceptions import TrinoAuthError
+
+from fusion_magic.errors import InvalidSettings
+
+if TYPE_CHECKING:
+    from fusion_magic.engines.trino.client import TrinoSettings
+
+KINDS = ("basic", "jwt", "oauth2", "certificate", "kerberos")
+_UNAUTHORIZED = 401
+
+
+def check_kind(settings: TrinoSettings) -> None:
+    """
+    Raises:
+        InvalidSettings: There is no such kind of authentication, or what it needs is missing.
+    """
+    kind = settings.signs_in_by
+    if kind and kind not in KINDS:
+        raise InvalidSettings(f"engine.auth is {kind!r}.", hint=f"Known are {', '.join(KINDS)}.")
+    needed = {
+        "basic": settings.password,
+        "jwt": settings.token,
+        "certificate": settings.certificate,
+    }
+    if kind in needed and not needed[kind]:
+        variable = {"basic": "PASSWORD", "jwt": "TOKEN", "certificate": "CERTIFICATE"}[kind]
+        raise InvalidSettings(
+            f"engine.auth is {kind}, and there is nothing to show to Trino.",
+            hint=f"Set FUSION_ENGINE_{variable}"
+            + (f", or FUSION_ENGINE_{variable}_FILE." if kind != "certificate" else "."),
+        )
+
+
+def authenticate(session: Session, settings: TrinoSettings, *, ask: Callable[[str], None]) -> None:
+    """
+    Let *session* say who asks with every request.
+
+    Args:
+        ask: Told the address at which a person has to log in (OAuth2).
+
+    Raises:
+        InvalidSettings: A secret or the package for Kerberos is missing, or a certificate cannot be read.
+    """
+    check_kind(settings)
+    kind = settings.signs_in_by
+    if kind == "basic":
+        session.auth = HTTPBasicAuth(settings.user, settings.password or "")
+    elif kind == "jwt":
+        trino_auth.JWTAuthentication(settings.token or "").set_http_session(session)
+    elif kind == "oauth2":
+        session.auth = _OAuth2(ask)
+    elif kind == "certificate":
+        _check_certificate(settings)
+        session.cert = (settings.certificate, settings.key or settings.certificate)
+    elif kind == "kerberos":
+        _set_kerberos(session)
+    if session.auth is None:
+        # Without it requests would look for a password in ~/.netrc.
+        session.auth = _nothing
+
+
+def _nothing(request: PreparedRequest) -> PreparedRequest:
+    return request
+
+
+class _OAuth2(AuthBase):
+    """
+    A token that a person fetches by logging in; kept in the keyring where there is one.
+
+    Args:
+        ask: Told the address at which to log in; a browser is opened there too, where there is one.
+    """
+
+    def __init__(self, ask: Callable[[str], None]) -> None:
+        class Handler(trino_auth.RedirectHandler):
+            def __call__(self, url: str) -> None:
+                ask(url)
+                webbrowser.open_new(url)
+
+        session = Session()
+        self._inner: Any = (
+            trino_auth.OAuth2Authentication(trino_auth.CompositeRedirectHandler([Handler()]))
+            .set_http_session(session)
+            .auth
+        )
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        given = len(request.hooks["response"])
+        with _translated():
+            self._inner(request)
+        # The library takes every refusal, such as 404 for a query that is gone, for a wish to log in.
+        hooks = request.hooks["response"]
+        hooks[given:] = [_only_unauthorized(hook) for hook in hooks[given:]]
+        return request
+
+
+def _only_unauthorized(hook: Callable[..., Response | None]) -> Callable[..., Response | None]:
+    def checked(response: Response, **options: Any) -> Response | None:
+        if response.status_code != _UNAUTHORIZED:
+            return response
+        with _translated():
+            return hook(response, **options)
+
+    return checked
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """
+    The keyring's own errors, such as that it is locked, as one of the library's.
+    """
+    try:
+        from keyring.errors import KeyringError
+    except ImportError:
+        yield
+        return
+    try:
+        yield
+    except KeyringError as exc:
+        raise TrinoAuthError(f"The keyring cannot be used: {type(exc).__name__}.") from None
+
+
+def _set_kerberos(session: Session) -> None:
+    try:
+        trino_auth.KerberosAuthentication().set_http_session(session)
+    except (RuntimeError, ImportError) as exc:
+        raise InvalidSettings(
+            "engine.auth is kerberos, and the package requests-kerberos is not installed.",
+            hint="pip install requests-kerberos; it needs the system's Kerberos libraries.",
+        ) from exc
+
+
+def _check_certificate(settings: TrinoSettings) -> None:
+    """
+    A certificate that cannot be used is told now: the handshake would only say that it failed.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for key, path in (("certificate", settings.certificate), ("key", settings.key)):
+        if path and not Path(path).is_file():
+            raise InvalidSettings(f"engine.{key} is {path}, and there is no such file.")
+    try:
+        context.load_cert_chain(settings.certificate, settings.key or None, password=lambda: "")
+    except (ssl.SSLError, OSError, ValueError) as exc:
+        raise InvalidSettings(
+            f"The certificate {settings.certificate} and its key cannot be read, or do not belong together.",
+            hint="Both are PEM files; the key has no passphrase.",
+        ) from exc

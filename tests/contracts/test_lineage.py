@@ -1,0 +1,69 @@
+"""
+The contract of the lineage graph, on SQLite and on PostgreSQL alike.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from fusion_magic.store import ColumnEdge, GraphEdge
+from fusion_magic.store.sql_store import SqlStore
+from fusion_magic.store.tables import lineage_edge
+from tests.contracts.test_outbox import edge, finished, made
+from tests.contracts.test_tasks import clock, store
+
+__all__ = ["clock", "store"]
+
+
+def key(source: str, target: str, column: str = "x") -> ColumnEdge:
+    return ColumnEdge(
+        source_fqn=source, source_column=column, target_fqn=target, target_column=column
+    )
+
+
+def test_an_edge_is_there_once_with_its_newest_job(store: SqlStore) -> None:
+    finished(store, made("u"), edge("t", "s"))
+    newest = finished(store, edge("t", "s"))
+    _, message = store.outbox.claim("s1", lease_s=30, limit=2)
+    store.outbox.keep_edge(message)
+
+    known = [GraphEdge(source_fqn="s", target_fqn="t", job_id=newest)]
+    assert store.lineage.edges(["t", "other"], is_upstream=True) == known
+    assert store.lineage.edges(["s"], is_upstream=False) == known
+    assert store.lineage.edges(["s"], is_upstream=True) == []
+
+
+def test_what_another_program_queued_is_there_before_and_after_it_is_delivered(
+    store: SqlStore,
+) -> None:
+    """
+    It writes to ``model_queue`` alone.
+    """
+    job_id = finished(store, edge("t", "s"))
+    with store._engine.begin() as connection:
+        connection.execute(sa.delete(lineage_edge))
+    known = [GraphEdge(source_fqn="s", target_fqn="t", job_id=job_id)]
+    assert store.lineage.edges(["t"], is_upstream=True) == known
+
+    [message] = store.outbox.claim("s1", lease_s=30, limit=1)
+    store.outbox.keep_edge(message)
+    store.outbox.delivered(message)
+
+    assert store.lineage.edges(["t"], is_upstream=True) == known
+
+
+def test_columns_are_those_of_the_edges_each_once_with_the_newest_job(store: SqlStore) -> None:
+    finished(store, edge("t", "s"), column_edges=(key("s", "t"), key("r", "t")))
+    newest = finished(store, edge("t", "s"), column_edges=(key("s", "t"), key("s", "t", "y")))
+
+    found = store.lineage.columns(store.lineage.edges(["t"], is_upstream=True))
+
+    assert [(c.source, c.job_id) for c in found] == [(("s", "x"), newest), (("s", "y"), newest)]
+
+
+def test_more_names_than_a_statement_takes_are_asked_for(store: SqlStore) -> None:
+    finished(store, *(edge(f"t{n:05}", "s") for n in range(1200)))
+
+    found = store.lineage.edges([f"t{n:05}" for n in range(1200)], is_upstream=True)
+
+    assert len(found) == 1200

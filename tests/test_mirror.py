@@ -1,0 +1,69 @@
+"""
+Each module has its tests in the same place below ``tests``, or is named here with the file that covers it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+TESTS = Path(__file__).parent
+PACKAGE = TESTS.parent / "fusion_magic"
+
+# A line goes when its module has a file of its own; nothing is added without a reason in a word.
+ELSEWHERE = {
+    # Both engines, both stores: one suite a port.
+    "acceptance/test_cells.py": "app jobs/drain jobs/outbox jobs/prepare jobs/run jobs/submit jobs/names jobs/notices "
+    "sql/writing errors",
+    "contracts/test_store.py": "store/sql_store store/tables store/sql_part store/sql_stored",
+    "contracts/test_tasks.py": "store/sql_tasks",
+    "contracts/test_outbox.py": "store/sql_outbox",
+    "contracts/test_interleavings.py": "store/sql_store store/sql_tasks",
+    "jobs/test_recover.py": "store/sql_drivers",
+    "jobs/test_background.py": "jobs/payload",
+    "test_worker.py": "handle",
+    "test_scheduler.py": "delivery/local delivery/openlineage",
+    # The command line is driven as a person drives it.
+    "cli/test_cli.py": "cli/commands cli/completion cli/doctor cli/jobs cli/names cli/options cli/output cli/results "
+    "cli/run cli/services cli/terminal doctor jobs/listing",
+    "results/test_storage.py": "jobs/results results/export",
+    # A catalog's mistakes are told by the metadata that reads it.
+    "metadata/test_local.py": "metadata/catalog_file metadata/trino_names",
+    # What is shown is shown in a shell, and in real kernels.
+    "notebook/test_magics.py": "notebook/arguments notebook/display",
+    "acceptance/test_kernels.py": "notebook/commands notebook/completion notebook/progress",
+    "engines/trino/test_faults.py": "engines/trino/client",
+    "engines/test_decisions.py": "sql/duckdb_dialect sql/kinds",
+    # Rules of translation stand in fixture files, one suite for all.
+    "sql/test_translation.py": "sql/paging sql/references sql/statement sql/tokens",
+}
+
+
+def modules() -> list[str]:
+    """
+    Those with code of their own: an ``__init__`` holds ports and names, a migration is run by every store's test.
+    """
+    found = (path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py"))
+    return sorted(
+        module.as_posix()
+        for module in found
+        if not module.name.startswith("__") and "migrations" not in module.parts
+    )
+
+
+def has_own_tests(module: str) -> bool:
+    path = TESTS / module
+    return path.with_name(f"test_{path.name}.py").is_file()
+
+
+def test_each_module_has_its_tests() -> None:
+    covered = {module for line in ELSEWHERE.values() for module in line.split()}
+
+    assert [m for m in modules() if not has_own_tests(m) and m not in covered] == []
+
+
+def test_what_is_covered_elsewhere_is_there() -> None:
+    """
+    A file that was renamed takes its line along.
+    """
+    assert [file for file in ELSEWHERE if not (TESTS / file).is_file()] == []
+    assert {m for line in ELSEWHERE.values() for m in line.split()} <= set(modules())
