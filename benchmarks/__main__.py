@@ -4,7 +4,16 @@
 
 from __future__ import annotations
 
-from benchmarks import fetch_trino, load_ext, select_one, tpch
+from benchmarks import (
+    claims,
+    fetch_trino,
+    load_ext,
+    select_one,
+    stored_results,
+    submitting,
+    thousand_jobs,
+    tpch,
+)
 from benchmarks.timing import machine
 
 print(machine())
@@ -12,3 +21,7 @@ load_ext.main()
 select_one.main()
 tpch.main()
 fetch_trino.main()
+submitting.main()
+claims.main()
+stored_results.main()
+thousand_jobs.main()

@@ -161,7 +161,7 @@ class Worker:
         if len(self._turns) > self._threads:
             time.sleep(TURN_S)
         else:
-            self._news.wait(max(0.0, self._claims_at - time.monotonic()))
+            self._news.wait(max(TURN_S, self._claims_at - time.monotonic()))
             self._news.clear()
 
     def _claim(self) -> Task | None:

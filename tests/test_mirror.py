@@ -13,10 +13,11 @@ PACKAGE = TESTS.parent / "fusion_magic"
 ELSEWHERE = {
     # Both engines, both stores: one suite a port.
     "acceptance/test_cells.py": "app jobs/drain jobs/outbox jobs/prepare jobs/run jobs/submit jobs/names jobs/notices "
-    "sql/writing errors",
+    "errors",
     "contracts/test_store.py": "store/sql_store store/tables store/sql_part store/sql_stored",
     "contracts/test_tasks.py": "store/sql_tasks",
     "contracts/test_outbox.py": "store/sql_outbox",
+    "contracts/test_lineage.py": "store/sql_lineage",
     "contracts/test_interleavings.py": "store/sql_store store/sql_tasks",
     "jobs/test_recover.py": "store/sql_drivers",
     "jobs/test_background.py": "jobs/payload",
@@ -32,9 +33,6 @@ ELSEWHERE = {
     "notebook/test_magics.py": "notebook/arguments notebook/display",
     "acceptance/test_kernels.py": "notebook/commands notebook/completion notebook/progress",
     "engines/trino/test_faults.py": "engines/trino/client",
-    "engines/test_decisions.py": "sql/duckdb_dialect sql/kinds",
-    # Rules of translation stand in fixture files, one suite for all.
-    "sql/test_translation.py": "sql/paging sql/references sql/statement sql/tokens",
 }
 
 

@@ -10,6 +10,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from fusion_magic import Fusion, connect
+from fusion_magic import worker as worker_module
 from fusion_magic.errors import (
     InvalidArgument,
     JobFailed,
@@ -250,3 +252,45 @@ def test_no_worker_is_started_where_that_is_forbidden(tmp_path: Path) -> None:
         worker.run()
         assert handle.status == "QUEUED"
         assert handle.cancel() == "CANCELED"
+
+
+@pytest.mark.trino
+def test_jobs_that_wait_for_their_engine_share_a_few_threads(
+    trino_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A thousand jobs that wait must not take a thousand threads; nor may one that needs a thread wait for all of them.
+    """
+    monkeypatch.setattr(worker_module, "TRINO_THREADS", 3)
+    name = f"blackhole.default.slow_{os.getpid()}"
+    with connect(
+        engine_url=trino_url.replace("://", "://ana@"),
+        data_dir=str(tmp_path),
+        worker_start="never",
+        worker_concurrency=60,
+    ) as fusion:
+        fusion.run(
+            f"CREATE TABLE {name} (x bigint) WITH (split_count = 1, pages_per_split = 1, rows_per_page = 1, "
+            "page_processing_delay = '20s')"
+        )
+        handles = [fusion.submit(f"SELECT x, {n} AS n FROM {name}") for n in range(24)]
+        worker = fusion.worker()
+        thread = threading.Thread(target=worker.run)
+        thread.start()
+        try:
+            wait_until(
+                lambda: all('"RUNNING"' in (handle.job.progress or "") for handle in handles)
+            )
+            threads = [one.name for one in threading.enumerate()]
+            quick = fusion.submit("SELECT 1 AS x").result(WAIT_S)
+            waiting = fusion.jobs(status=["RUNNING"])
+            found = [handle.result(WAIT_S).row_count for handle in handles]
+        finally:
+            worker.stop()
+            thread.join()
+            fusion.run(f"DROP TABLE {name}")
+
+    assert len([one for one in threads if one.startswith("fusion-")]) <= 3 + len(["fusion-beat"])
+    assert quick.rows() == [(1,)]
+    assert len(waiting) == 24
+    assert found == [1] * 24

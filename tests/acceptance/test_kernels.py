@@ -260,7 +260,9 @@ def test_a_line_of_sql_is_run(kernel: Kernel, line: str) -> None:
 
 
 def notebook_of(*cells: str) -> Any:
-    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])  # type: ignore[no-untyped-call]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])  # type: ignore[no-untyped-call]
+    notebook.metadata["kernelspec"] = {"name": "python3", "language": "python", "display_name": "P"}
+    return notebook
 
 
 SPENT = "%%fusion -o spent\nSELECT id, total_price FROM shop.db.public.orders WHERE id <= :most"
@@ -289,7 +291,6 @@ def test_papermills_parameters_reach_the_sql_and_two_runs_look_alike(folder: Pat
             str(folder / f"out{number}.ipynb"),
             parameters={"most": 1},
             cwd=str(folder),
-            kernel_name="python3",
             progress_bar=False,
         )
         outputs.append([cell.outputs for cell in done.cells])
@@ -321,12 +322,11 @@ def test_a_failing_cell_stops_nbclient_and_papermill_with_a_short_error(folder: 
     assert len("\n".join(error["traceback"]).splitlines()) < 8
     assert "Traceback" not in "".join(error["traceback"])
     assert notebook.cells[2].execution_count is None
-    with pytest.raises(papermill.PapermillExecutionError, match="No table is registered"):
+    with pytest.raises(papermill.PapermillExecutionError, match="Did you mean shop"):
         papermill.execute_notebook(
             str(folder / "in.ipynb"),
             str(folder / "out.ipynb"),
             cwd=str(folder),
-            kernel_name="python3",
             progress_bar=False,
         )
 

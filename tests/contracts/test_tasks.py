@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from fusion_magic.errors import IllegalTransition, LeaseLost, UnknownJob
-from fusion_magic.store import JobStatus, NewJob, NewTask, Outcome, WorkerRow
+from fusion_magic.store import JobStatus, NewJob, NewTask, Outcome, Place, WorkerRow
 from fusion_magic.store.sql_store import SqlStore, open_store
 
 ENGINE = "trino://host:8080"
@@ -282,6 +282,28 @@ def test_a_claim_walks_along_the_index(store: SqlStore) -> None:
             tables = [s for s in scans if any(name in s for name in ("job_task", "later", "head"))]
             assert not [s for s in tables if "INDEX" not in s and "heads" not in s], tables
     assert len(statements) >= 3
+
+
+def test_many_places_are_written_at_once_and_lost_jobs_are_told(
+    store: SqlStore, clock: Clock
+) -> None:
+    kept, lost = waiting(store), waiting(store)
+    claim(store)
+    claim(store, lease_s=10)
+    clock.move(11)
+    claim(store, "w2")
+    places = [
+        Place(job_id=job_id, attempt=1, query_id=f"q {job_id}", next_uri="http://x/5")
+        for job_id in (kept, lost)
+    ]
+
+    refused = store.tasks.checkpoint_all("w1", places)
+
+    assert refused == {lost}
+    clock.move(100)
+    tasks = {task.job_id: task for task in (claim(store, "w3"), claim(store, "w3"))}
+    assert (tasks[kept].query_id, tasks[kept].next_uri) == (f"q {kept}", "http://x/5")
+    assert (tasks[lost].query_id, tasks[lost].next_uri) == (None, None)
 
 
 def _take_all(url: str, name: str, taken: Any) -> None:

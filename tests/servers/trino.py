@@ -41,7 +41,7 @@ CATALOGS: Mapping[str, str] = {
     "memory": "connector.name=memory\nmemory.max-data-per-node=512MB\n",
     "blackhole": "connector.name=blackhole\n",
 }
-START_TIMEOUT_S = 240
+START_TIMEOUT_S = 420
 FETCH_TIMEOUT_S = 3600
 TOLD_EVERY_S = 20
 
@@ -178,10 +178,17 @@ class TrinoServer:
         self._link_distribution(home)
         self._write_configuration()
         say(f"starting Trino {VERSION} on port {self.port} (about 15 s)")
-        self._process = self._launch()
-        self._wait_until_ready()
+        self._begin()
         say(f"Trino is ready after {time.monotonic() - started:.0f} s")
         return self
+
+    def _begin(self) -> None:
+        self._process = self._launch()
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
 
     def kill(self) -> None:
         """
@@ -196,8 +203,7 @@ class TrinoServer:
         """
         Start it after a ``kill``, at the same address and with the same catalogs.
         """
-        self._process = self._launch()
-        self._wait_until_ready()
+        self._begin()
 
     def stop(self) -> None:
         """

@@ -97,6 +97,9 @@ class ResultTables:
             QueryFailed: Trino cannot make one.
             ResultsUnavailable: The result is gone.
         """
+        if tables:
+            with suppress(EngineError):
+                self.sweep()
         properties: dict[str, str] = {}
         try:
             for parts, entity in tables.items():
@@ -106,8 +109,6 @@ class ResultTables:
         except BaseException:
             self.drop(tables)
             raise
-        with suppress(EngineError):
-            self.sweep()
         return properties
 
     def drop(self, tables: Sequence[tuple[str, ...]] | Mapping[tuple[str, ...], Entity]) -> None:

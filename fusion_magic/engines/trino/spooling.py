@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pyarrow as pa
@@ -22,34 +22,12 @@ import pyarrow as pa
 from fusion_magic.engines.trino.pages import RawRows, decode_page
 from fusion_magic.errors import EngineUnavailable
 
+if TYPE_CHECKING:
+    from fusion_magic.engines.trino.client import TrinoClient
+
 AT_ONCE = 4  # segments on their way or decoded and not yet taken; Trino makes them of 16 MB at most as a rule
 ENCODINGS = ("json+zstd", "json+lz4", "json")
 _CODECS = {"json+zstd": "zstd", "json+lz4": "lz4_raw"}
-
-
-class Fetcher(Protocol):
-    """
-    What brings segments: ``TrinoClient``.
-    """
-
-    def segment(
-        self,
-        uri: str,
-        headers: Mapping[str, str],
-        *,
-        size_bytes: int,
-        is_wanted: Callable[[], bool],
-    ) -> bytes:
-        """
-        The segment at *uri*, of that size.
-        """
-        ...
-
-    def acknowledge(self, uri: str, headers: Mapping[str, str]) -> None:
-        """
-        Say that it was read.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +82,8 @@ class Segments:
     A result's segments on their way. One thread adds and takes.
     """
 
-    def __init__(self, fetcher: Fetcher) -> None:
-        self._fetcher = fetcher
+    def __init__(self, client: TrinoClient) -> None:
+        self._client = client
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="fusion-segment")
         self._loads: deque[Future[list[pa.RecordBatch]]] = deque()
         self._row_count = 0
@@ -148,7 +126,7 @@ class Segments:
     ) -> list[pa.RecordBatch]:
         content = segment.data
         if content is None:
-            content = self._fetcher.segment(
+            content = self._client.segment(
                 segment.uri,
                 segment.headers or {},
                 size_bytes=segment.size_bytes,
@@ -161,7 +139,7 @@ class Segments:
                 f"A part of the result has {found:,} rows where Trino wrote {segment.row_count:,}."
             )
         if segment.ack_uri:
-            self._fetcher.acknowledge(segment.ack_uri, segment.headers or {})
+            self._client.acknowledge(segment.ack_uri, segment.headers or {})
         return batches
 
 

@@ -237,7 +237,7 @@ def listed(offset: int, rows: int, **facts: Any) -> dict[str, Any]:
 def test_a_result_is_never_short_in_silence(
     data: dict[str, Any], content: bytes, says: str
 ) -> None:
-    segments = Segments(Shelf(content))
+    segments = Segments(Shelf(content))  # type: ignore[arg-type]
 
     def read() -> list[pa.RecordBatch]:
         begun = segments.read(data, COLUMNS, schema_of(COLUMNS))
