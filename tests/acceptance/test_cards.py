@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from fusion_magic import connect
 from tests.acceptance.lab import open_page, restart_kernel, running_lab, wait_for_idle_kernel
 
 pytestmark = pytest.mark.browser
@@ -51,6 +52,10 @@ def url(work: Path) -> Iterator[str]:
     folder = {"FUSION_DATA_DIR": str(work / "data"), "FUSION_WORKER_IDLE_S": "5"}
     with running_lab(work, CELLS, **folder) as url:
         yield url
+    # After a failure too, no worker goes on with a query of hours.
+    with connect(data_dir=str(work / "data"), worker_start="never") as fusion:
+        for job in fusion.open_jobs():
+            fusion.cancel(job.id)
 
 
 @pytest.fixture(scope="module")

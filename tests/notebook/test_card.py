@@ -185,4 +185,4 @@ def test_the_model_has_no_view_that_a_notebook_could_store() -> None:
 
     assert model._repr_mimebundle_() is None
     assert "initialize" in str(model._esm)
-    assert model._css
+    assert "fusion-live" in str(model._css)

@@ -625,7 +625,7 @@ class Table {
       td.textContent = text;
       td.title = text.length > 20 ? text : '';
     }
-    td.className = value === null ? 'null' : value === undefined ? 'later' : isNumber ? 'n' : '';
+    td.className = value === null ? (isNumber ? 'null n' : 'null') : value === undefined ? 'later' : isNumber ? 'n' : '';
   }
 
   /** The first rows decide how wide the columns are, so that they keep still while one scrolls. */
