@@ -20,8 +20,8 @@ from fusion_magic.errors import FusionError
 from fusion_magic.handle import JobHandle, info_url_of, progress_of
 from fusion_magic.jobs.results import open_result
 from fusion_magic.notebook.display import Table, count, result_table
-from fusion_magic.notebook.live import LivePage, TableSource, is_watched, live_page
-from fusion_magic.notebook.progress import describe
+from fusion_magic.notebook.live import LivePage, TableSource, live_page
+from fusion_magic.notebook.progress import describe, is_watched
 from fusion_magic.store import Job, JobStatus
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ subshells (4.4 and later, ipykernel 7), else when the running cell has ended.
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from collections import OrderedDict
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from fusion_magic.errors import FusionError, InvalidArgument
 from fusion_magic.notebook.display import cell_texts, is_number
+from fusion_magic.notebook.progress import is_watched
 from fusion_magic.results.browse import Browser, Filter, Order
 from fusion_magic.results.export import csv_text
 
@@ -194,13 +194,6 @@ class LivePage:
 
 
 _pages: weakref.WeakKeyDictionary[Any, LivePage | None] = weakref.WeakKeyDictionary()
-
-
-def is_watched(shell: Any) -> bool:
-    """
-    Whether a person may be looking: there is a kernel, and ``FUSION_PROGRESS`` is not ``none``.
-    """
-    return hasattr(shell, "kernel") and os.environ.get("FUSION_PROGRESS") != "none"
 
 
 def live_page(shell: Any) -> LivePage | None:

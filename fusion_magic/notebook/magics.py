@@ -254,7 +254,7 @@ class FusionMagics(Magics):
             return self._result(self.connection(), rest)
         if command == "job" and rest.strip():
             from fusion_magic.notebook.card import show_card
-            from fusion_magic.notebook.live import is_watched
+            from fusion_magic.notebook.progress import is_watched
 
             handle = self.connection().handle(rest.strip())
             job = handle.job

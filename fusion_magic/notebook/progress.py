@@ -24,8 +24,7 @@ class ProgressLine:
         self._after_s = after_s
         self._started = time.monotonic()
         self._is_notebook = hasattr(shell, "kernel")
-        is_watched = _has_person(shell) if self._is_notebook else sys.stderr.isatty()
-        self._is_off = os.environ.get("FUSION_PROGRESS") == "none" or not is_watched
+        self._is_off = not (is_watched(shell) if self._is_notebook else _is_terminal())
         self._shell = shell
         self._widget: Any = None
         self._is_shown = False
@@ -92,8 +91,21 @@ def _request(shell: Any) -> dict[str, Any]:
     return parent.get("content", {})  # type: ignore[no-any-return]
 
 
-def _has_person(shell: Any) -> bool:
+def is_watched(shell: Any) -> bool:
+    """
+    Whether a person may be looking: there is a kernel, its front end allows input, and ``FUSION_PROGRESS`` is not ``none``.
+    """
+    if not hasattr(shell, "kernel") or _is_silenced():
+        return False
     return bool(_request(shell).get("allow_stdin", True))
+
+
+def _is_terminal() -> bool:
+    return sys.stderr.isatty() and not _is_silenced()
+
+
+def _is_silenced() -> bool:
+    return os.environ.get("FUSION_PROGRESS") == "none"
 
 
 def _terminal_width() -> int:

@@ -14,6 +14,7 @@ import hashlib
 import json
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -507,7 +508,7 @@ def _translated(where: str) -> Iterator[None]:
             f"Parquet has no place for a column of this result: {exc}.",
             hint="Cast it in the query, for example to varchar.",
         ) from exc
-    except (OSError, pa.ArrowException) as exc:
+    except (OSError, pa.ArrowException, *_client_errors()) as exc:
         if isinstance(exc, FileNotFoundError):
             raise ResultsUnavailable(
                 f"The stored result {where} is gone.", hint="Run its query again."
@@ -517,3 +518,17 @@ def _translated(where: str) -> Iterator[None]:
             f"The results' place {where} cannot be used: {reason}.",
             hint="Is there space, and may you write there? `fusion doctor` checks it.",
         ) from exc
+
+
+def _client_errors() -> tuple[type[Exception], ...]:
+    """
+    What a bucket's client raises beside ``OSError``; a client that is not loaded has raised nothing.
+    """
+    names = (
+        ("botocore.exceptions", "BotoCoreError"),
+        ("botocore.exceptions", "ClientError"),
+        ("aiohttp", "ClientError"),
+    )
+    return tuple(
+        getattr(sys.modules[module], name) for module, name in names if module in sys.modules
+    )

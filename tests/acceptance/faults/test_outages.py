@@ -7,11 +7,8 @@ Gone for 8 seconds by default; ``make faults`` sets FUSION_TEST_OUTAGE_S=60.
 from __future__ import annotations
 
 import os
-import socket
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,7 +19,8 @@ from fusion_magic import Fusion, connect
 from fusion_magic.store import Job
 from tests.acceptance.faults.workers import Workers, wait_for_all, wait_until
 from tests.servers.postgres import PostgresServer
-from tests.servers.trino import TrinoServer, free_port
+from tests.servers.relay import Relay
+from tests.servers.trino import TrinoServer
 
 OUTAGE_S = float(os.environ.get("FUSION_TEST_OUTAGE_S", "8"))
 LEASE_S = 6  # shorter than the outage, and long enough for a busy machine
@@ -56,56 +54,6 @@ def trino(lake: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trino
     server.start()
     yield server
     server.stop()
-
-
-class Relay:
-    """
-    A way to a server that can be closed and opened again: nobody listens there meanwhile.
-    """
-
-    def __init__(self, target: int) -> None:
-        self._target = target
-        self.port = free_port()
-        self._open: list[socket.socket] = []
-        self._listener: socket.socket | None = None
-
-    def open(self) -> None:
-        """
-        Let connections pass.
-        """
-        self._listener = socket.create_server(("127.0.0.1", self.port))
-        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
-
-    def close(self) -> None:
-        """
-        Break those that are open, and take no more.
-        """
-        assert self._listener is not None
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for one in self._open:
-            one.close()
-        self._open = []
-
-    def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                near, _ = listener.accept()
-                far = socket.create_connection(("127.0.0.1", self._target))
-            except OSError:
-                return
-            self._open += [near, far]
-            for pair in ((near, far), (far, near)):
-                threading.Thread(target=_pump, args=pair, daemon=True).start()
-
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(1 << 16):
-            target.sendall(data)
-    for one in (source, target):
-        with suppress(OSError):
-            one.shutdown(socket.SHUT_RDWR)
 
 
 def connected(trino_url: str, folder: Path, **settings: Any) -> Fusion:
