@@ -25,6 +25,7 @@ from fusion_magic.errors import (
     IllegalTransition,
     InvalidSettings,
     MissingExtra,
+    StoreError,
     StoreTooNew,
     StoreUnavailable,
     UnknownJob,
@@ -453,6 +454,12 @@ class SqlStore:
     def _translated(self) -> Iterator[None]:
         try:
             yield
+        except sa.exc.DataError as exc:
+            # Waiting does not help: the store answers, and will answer the same again.
+            raise StoreError(
+                f"The job store {self._shown()} cannot keep a value: {str(exc.orig).strip()}",
+                hint="PostgreSQL keeps no text with the character NUL; write it as chr(0).",
+            ) from exc
         except sa.exc.SQLAlchemyError as exc:
             reason = str(getattr(exc, "orig", None) or exc).strip().splitlines()[0]
             raise StoreUnavailable(

@@ -136,3 +136,18 @@ def test_a_process_killed_while_it_finishes_a_job_leaves_all_of_it_or_nothing(
     queued = len(store.queued())
     assert (job.status.value, queued) in {("RUNNING", 0), ("FINISHED", 3)}
     store.close()
+
+
+@pytest.mark.postgres
+def test_a_text_that_the_store_cannot_keep_is_told_at_once(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """
+    A worker would wait for a store that is away, and this one never comes back.
+    """
+    with (
+        connect(store_url=postgres_url, data_dir=str(tmp_path), worker_start="never") as fusion,
+        pytest.raises(StoreError, match="NUL") as caught,
+    ):
+        fusion.run("SELECT 'a\0b'")
+    assert not isinstance(caught.value, StoreUnavailable)
