@@ -5,7 +5,7 @@ No room: in Trino's queue, on the disk, in a bucket that goes away while rows ar
 from __future__ import annotations
 
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,14 +29,24 @@ ROWS = (  # 8 bytes each that no compression makes smaller
 pytestmark = pytest.mark.timeout(2 * PATIENCE_S)
 
 
+Starting = Callable[..., Workers]
+
+
 @pytest.fixture
-def worker(tmp_path: Path) -> Iterator[Workers]:
+def starting(tmp_path: Path) -> Iterator[Starting]:
     """
-    A worker on DuckDB whose results lie in *tmp_path*; the test starts it.
+    Starts a worker for a ``Fusion``, which ends with the test.
     """
-    with embedded(tmp_path) as fusion:
+    started: list[Workers] = []
+
+    def start(fusion: Fusion, before: Callable[[], None] | None = None) -> Workers:
         workers = Workers(fusion, tmp_path / "worker.log")
-        yield workers
+        workers.start(before)
+        started.append(workers)
+        return workers
+
+    yield start
+    for workers in started:
         workers.kill()
 
 
@@ -51,7 +61,7 @@ def run_in_the_background(fusion: Fusion, sql: str) -> Job:
 
 
 @pytest.mark.trino
-def test_a_full_queue_is_waited_for_and_is_no_attempt(tmp_path: Path) -> None:
+def test_a_full_queue_is_waited_for_and_is_no_attempt(starting: Starting, tmp_path: Path) -> None:
     """
     Trino refuses what its queue cannot hold; whoever submitted in the background need not know.
     """
@@ -67,8 +77,7 @@ def test_a_full_queue_is_waited_for_and_is_no_attempt(tmp_path: Path) -> None:
             fusion.submit(f"SELECT {n} AS n, count(*) AS c FROM blackhole.default.slow").id
             for n in range(8)
         ]
-        workers = Workers(fusion, tmp_path / "worker.log")
-        workers.start()
+        workers = starting(fusion)
 
         jobs = wait_for_all(fusion, ids, patience_s=PATIENCE_S)
         assert workers.stop() == 0
@@ -84,13 +93,13 @@ def test_a_full_queue_is_waited_for_and_is_no_attempt(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_fails_the_job_and_leaves_no_half_result(
-    worker: Workers, tmp_path: Path
+    starting: Starting, tmp_path: Path
 ) -> None:
     def have_little_room() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_BYTES, MOST_BYTES))
 
-    worker.start(before=have_little_room)
     with embedded(tmp_path) as fusion:
+        starting(fusion, have_little_room)
         job = run_in_the_background(fusion, ROWS.format(times=500))
         small = run_in_the_background(fusion, "SELECT 1 AS x")
 
@@ -104,7 +113,7 @@ def test_a_full_disk_fails_the_job_and_leaves_no_half_result(
 
 
 def test_a_bucket_that_goes_away_fails_the_job_and_holds_no_half_result(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    starting: Starting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bucket = Bucket().start()
     relay = Relay(bucket.port)
@@ -115,8 +124,7 @@ def test_a_bucket_that_goes_away_fails_the_job_and_holds_no_half_result(
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     place = f"s3://{BUCKET}/results"
     with embedded(tmp_path, place) as fusion:
-        workers = Workers(fusion, tmp_path / "worker.log")
-        workers.start()
+        workers = starting(fusion)
         job_id = fusion.submit(ROWS.format(times=5000), name="kept").id
         wait_until(lambda: relay.carried_bytes > MOST_BYTES, patience_s=PATIENCE_S)
 
