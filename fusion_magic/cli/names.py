@@ -56,18 +56,40 @@ def describe(
 
 
 def lineage(
-    fqn: options.Fqn, profile: options.Profile = None, as_json: options.Json = False
+    fqn: options.Fqn,
+    depth: Annotated[int, typer.Option(metavar="N", min=1, help="hops to look around")] = 3,
+    up: Annotated[
+        bool, typer.Option("--up", metavar="", help="only what it was made from")
+    ] = False,
+    down: Annotated[
+        bool, typer.Option("--down", metavar="", help="only what it goes into")
+    ] = False,
+    columns: Annotated[
+        bool, typer.Option("--columns", metavar="", help="column by column too")
+    ] = False,
+    column: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="only what this column comes from and goes into"),
+    ] = None,
+    profile: options.Profile = None,
+    as_json: options.Json = False,
 ) -> None:
     """
     Print what a table was made from and goes into.
     """
     with options.open_fusion(profile) as fusion:
-        upstream, downstream = fusion.lineage(fqn)
+        graph = fusion.lineage(
+            fqn,
+            depth=depth,
+            up=up or not down,
+            down=down or not up,
+            columns=columns,
+            column=column,
+        )
     if as_json:
-        print_json({"upstream": upstream, "downstream": downstream})
-        return
-    rows = [*(("made from", f) for f in upstream), *(("goes into", f) for f in downstream)]
-    print_rows(("", "Name"), rows, "edge")
+        print_json(graph.json())
+    else:
+        print(graph.text())
 
 
 def recommend(
