@@ -19,7 +19,7 @@ import random
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from fusion_magic.engines import Engine, EngineQuery, Execution, Progress
 from fusion_magic.errors import (
@@ -42,6 +42,7 @@ from fusion_magic.jobs.submit import Request, recorded
 from fusion_magic.store import NewTask, Place, Store, Task
 
 logger = logging.getLogger(__name__)
+_Answer = TypeVar("_Answer")
 
 STORE_PATIENCE_S = 600.0  # a store that is away for longer loses the job to its next attempt
 ENGINE_PATIENCE_S = 600.0  # an engine that is away for longer fails the job
@@ -264,7 +265,7 @@ class BackgroundRun:
             self._write_down(None, None)
             return
         is_gone = isinstance(error, QueryGone)
-        if is_gone or self._place == READ:
+        if is_gone or (self._place == READ and not isinstance(error, _NoAnswer)):
             # The statement is lost, with its rows or without: begun again, it is a new attempt in all but the number.
             self._losses += 1
             if self.task.attempt + self._losses > self.max_attempts:
@@ -309,7 +310,9 @@ class BackgroundRun:
         """
         engine: Any = self.outside.engine
         query_id = self._query_id
-        state = engine.state_of(query_id) if query_id and hasattr(engine, "state_of") else None
+        state = None
+        if query_id and hasattr(engine, "state_of"):
+            state = _ask(lambda: engine.state_of(query_id))
         if not query.is_query:
             if state == "FINISHED":
                 return _Done()
@@ -329,7 +332,7 @@ class BackgroundRun:
         return (
             kind in {"CREATE TABLE AS", "CREATE TABLE", "CREATE VIEW"}
             and bool(query.targets)
-            and not any(self.outside.engine.has_table(parts) for parts in query.targets)
+            and not _ask(lambda: any(map(self.outside.engine.has_table, query.targets)))
         )
 
     def _checkpoint(self, query_id: str | None, next_uri: str, has_rows: bool) -> None:
@@ -360,6 +363,21 @@ class BackgroundRun:
         self._query_id = query_id or self._query_id
         if self._run is not None:
             self._run.known_query_id = self._query_id
+
+
+class _NoAnswer(EngineUnavailable):
+    """
+    The engine had no answer to a question about the job's statement, which says nothing of the statement itself.
+    """
+
+
+def _ask(question: Callable[[], _Answer]) -> _Answer:
+    try:
+        return question()
+    except EngineRefuses:
+        raise
+    except (EngineBusy, EngineUnavailable) as error:
+        raise _NoAnswer(error.message, hint=error.hint) from error
 
 
 def _delays() -> Iterator[float]:

@@ -5,13 +5,14 @@ One attempt at a claimed job: what is noted of its place, and when it is begun a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fusion_magic import Fusion, connect
-from fusion_magic.errors import LeaseLost
+from fusion_magic.errors import EngineBusy, LeaseLost
 from fusion_magic.jobs.background import READ, BackgroundRun
 from fusion_magic.store import Task
 
@@ -72,6 +73,52 @@ def test_a_job_is_given_up_after_so_many_workers(fusion: Fusion) -> None:
     job = fusion.job(task.job_id)
     assert job.status == "FAILED"
     assert "Given up" in (job.error or "")
+
+
+class Restarted:
+    """
+    An engine that has just been started: at first without room for a question, then without any memory.
+    """
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+        self.asked = 0
+        self.begun = 0
+
+    def state_of(self, query_id: str) -> str | None:
+        self.asked += 1
+        if self.asked == 1:
+            raise EngineBusy("No nodes available to run query", is_begun=False)
+        return None
+
+    def execute(self, query: Any) -> Any:
+        self.begun += 1
+        return self._engine.execute(query)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+
+def test_an_engine_without_room_for_a_question_says_nothing_of_the_statement(
+    tmp_path: Path,
+) -> None:
+    """
+    Taken for the statement's own refusal, it would begin a write again that may have been done.
+    """
+    url = f"duckdb:///{tmp_path / 'file.duckdb'}"
+    with connect(data_dir=str(tmp_path), engine_url=url, worker_start="never") as onto_file:
+        onto_file.run("CREATE TABLE file.main.t AS SELECT 1 AS x")
+        task, run = claimed(onto_file, "INSERT INTO file.main.t SELECT 2")
+        run._checkpoint("q", "uri", True)
+        again = onto_file.store.tasks.claim("w", engine_url=onto_file.engine_key, lease_s=0)
+        assert again is not None
+        engine: Any = Restarted(onto_file.engine)
+
+        BackgroundRun(again, replace(onto_file._outside(), engine=engine), max_attempts=3).work()
+
+        job = onto_file.job(task.job_id)
+        assert (job.status, engine.asked, engine.begun) == ("FAILED", 2, 0)
+        assert "not known" in (job.error or "")
 
 
 def test_a_write_that_may_have_been_done_is_not_done_again(fusion: Fusion, tmp_path: Path) -> None:
