@@ -20,7 +20,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.servers.trino import free_port, say
 
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 180
 TOKEN = "for-this-test"
 BROWSER_OPTIONS = (
     "--no-sandbox",

@@ -181,7 +181,7 @@ def test_a_saved_notebook_shows_the_last_state_without_a_kernel(
 
     # A workspace of its own, where no other notebook is open.
     page.goto(url.replace("/lab/tree/n.ipynb", "/lab/workspaces/saved/tree/saved.ipynb"))
-    page.get_by_role("button", name="No Kernel", exact=True).click(timeout=60_000)
+    page.get_by_role("button", name="No Kernel", exact=True).click(timeout=180_000)
 
     expect(cell(page, REATTACH)).to_contain_text("CANCELED")
     million = cell(page, SUBMIT_MILLION)
