@@ -31,7 +31,7 @@ ELSEWHERE = {
     "metadata/test_local.py": "metadata/catalog_file metadata/trino_names",
     # What is shown is shown in a shell, and in real kernels.
     "notebook/test_magics.py": "notebook/arguments notebook/display",
-    "acceptance/test_kernels.py": "notebook/commands notebook/completion notebook/progress",
+    "acceptance/test_kernels.py": "notebook/completion notebook/progress",
     "engines/trino/test_faults.py": "engines/trino/client",
 }
 
