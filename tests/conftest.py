@@ -116,7 +116,8 @@ def bucket() -> Iterator[str]:
     patch.setenv("AWS_ACCESS_KEY_ID", "test")
     patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    url_to_fs("s3://lake")[0].mkdir("lake")
+    # What moto keeps lasts as long as the process, so that another module may have made it.
+    url_to_fs("s3://lake")[0].makedirs("lake", exist_ok=True)
     yield "s3://lake/fusion"
     server.stop()
     patch.undo()

@@ -69,6 +69,7 @@ def test_a_secret_of_any_setting_is_never_said(capsys: pytest.CaptureFixture[str
         "store_url": f"postgresql+psycopg://ana:{SECRET}@127.0.0.1:1/db?sslpassword={SECRET}",
         "metadata_url": f"http://ana:{SECRET}@127.0.0.1:1/api?token={SECRET}",
         "results_url": f"s3://key:{SECRET}@no-such-bucket/x",
+        "results_trino_url": f"s3://key:{SECRET}@no-such-bucket/x",
         "delivery_url": f"openlineage+https://ana:{SECRET}@127.0.0.1:1/api",
     }
     assert {name for name in KEYS.values() if name.endswith("_url")} <= set(values)

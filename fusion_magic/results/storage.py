@@ -297,10 +297,14 @@ class _HashedFile:
             self._file.commit()
 
     def discard(self) -> None:
-        if self._is_uploaded:
-            self._file.discard()
-        else:
+        if not self._is_uploaded:
             self._file.close()
+            return
+        try:
+            self._file.discard()
+        finally:
+            # Else it is closed when it is forgotten, which uploads what it still holds.
+            self._file.closed = True
 
 
 class StoredResult(Result):
