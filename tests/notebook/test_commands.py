@@ -13,6 +13,7 @@ from fusion_magic import Fusion, connect
 from fusion_magic.errors import FusionError, InvalidArgument
 from fusion_magic.notebook.arguments import parse_clean_arguments, parse_jobs_arguments
 from fusion_magic.notebook.commands import COMMANDS
+from fusion_magic.notebook.display import Table
 
 
 @pytest.fixture
@@ -23,6 +24,12 @@ def fusion(tmp_path: Path) -> Iterator[Fusion]:
         with pytest.raises(FusionError):
             opened.run("SELECT spend FROM nowhere.at.all")
         yield opened
+
+
+def jobs(fusion: Fusion, rest: str) -> Table:
+    shown = COMMANDS["jobs"](fusion, rest)
+    assert isinstance(shown, Table)
+    return shown
 
 
 @pytest.mark.parametrize(
@@ -38,16 +45,16 @@ def fusion(tmp_path: Path) -> Iterator[Fusion]:
     ],
 )
 def test_jobs_are_listed_by_state_owner_and_text(fusion: Fusion, rest: str, queries: int) -> None:
-    assert len(COMMANDS["jobs"](fusion, rest).rows) == queries
+    assert len(jobs(fusion, rest).rows) == queries
 
 
 def test_old_jobs_are_removed_when_that_is_asked_for(fusion: Fusion) -> None:
     """
     The newest result of a name stays.
     """
-    listed = COMMANDS["jobs"](fusion, "clean --older 0s --dry-run")
+    listed = jobs(fusion, "clean --older 0s --dry-run")
     before = len(fusion.jobs())
-    removed = COMMANDS["jobs"](fusion, "clean --older 0s")
+    removed = jobs(fusion, "clean --older 0s")
 
     assert listed.caption == "2 jobs would be removed"
     assert before == 3
