@@ -139,6 +139,8 @@ class FileKeyring(KeyringBackend):
     """
 
     priority = 1
+    # Whoever else asks for a keyring is not given this one, which every class of the kind would be.
+    viable = False
 
     def __init__(self, path: Path) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

@@ -9,14 +9,13 @@ from __future__ import annotations
 import ssl
 import webbrowser
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from requests import PreparedRequest, Response, Session
 from requests.auth import AuthBase, HTTPBasicAuth
 from trino import auth as trino_auth
-from trino.exceptions import TrinoAuthError
 
 from fusion_magic.errors import InvalidSettings
 
@@ -83,7 +82,7 @@ def _nothing(request: PreparedRequest) -> PreparedRequest:
 
 class _OAuth2(AuthBase):
     """
-    A token that a person fetches by logging in; kept in the keyring where there is one.
+    A token that a person fetches by logging in; kept in the keyring too, where there is one that is open.
 
     Args:
         ask: Told the address at which to log in; a browser is opened there too, where there is one.
@@ -96,16 +95,18 @@ class _OAuth2(AuthBase):
                 webbrowser.open_new(url)
 
         session = Session()
-        self._inner: Any = (
+        self._inner: Any = cast(
+            "Any",
             trino_auth.OAuth2Authentication(trino_auth.CompositeRedirectHandler([Handler()]))
             .set_http_session(session)
-            .auth
+            .auth,
         )
+        # The library has no other place for it.
+        self._inner._token_cache = _Tokens(self._inner._token_cache)  # noqa: SLF001
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         given = len(request.hooks["response"])
-        with _translated():
-            self._inner(request)
+        self._inner(request)
         # The library takes every refusal, such as 404 for a query that is gone, for a wish to log in.
         hooks = request.hooks["response"]
         hooks[given:] = [_only_unauthorized(hook) for hook in hooks[given:]]
@@ -114,28 +115,45 @@ class _OAuth2(AuthBase):
 
 def _only_unauthorized(hook: Callable[..., Response | None]) -> Callable[..., Response | None]:
     def checked(response: Response, **options: Any) -> Response | None:
-        if response.status_code != _UNAUTHORIZED:
-            return response
-        with _translated():
-            return hook(response, **options)
+        return hook(response, **options) if response.status_code == _UNAUTHORIZED else response
 
     return checked
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
+class _Tokens:
     """
-    The keyring's own errors, such as that it is locked, as one of the library's.
+    The library's cache of tokens; a keyring that is locked costs one login a process, and no query.
+    """
+
+    def __init__(self, kept: Any) -> None:
+        self._kept = kept
+        self._tokens: dict[str | None, str] = {}
+
+    def get_token_from_cache(self, key: str | None) -> str | None:
+        found: str | None = self._tokens.get(key)
+        if found is None:
+            with _unless_locked():
+                found = self._kept.get_token_from_cache(key)
+        return found
+
+    def store_token_to_cache(self, key: str | None, token: str) -> None:
+        self._tokens[key] = token
+        with _unless_locked():
+            self._kept.store_token_to_cache(key, token)
+
+
+@contextmanager
+def _unless_locked() -> Iterator[None]:
+    """
+    Nothing of what the keyring itself raises.
     """
     try:
         from keyring.errors import KeyringError
     except ImportError:
         yield
         return
-    try:
+    with suppress(KeyringError):
         yield
-    except KeyringError as exc:
-        raise TrinoAuthError(f"The keyring cannot be used: {type(exc).__name__}.") from None
 
 
 def _set_kerberos(session: Session) -> None:

@@ -10,8 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import keyring
+import keyring.core
 import pytest
 import requests
+from keyring.backend import KeyringBackend
+from keyring.backends.fail import Keyring as FailingKeyring
+from keyring.errors import KeyringLocked
 
 from fusion_magic import Fusion, connect
 from fusion_magic.errors import EngineUnavailable, FusionError, InvalidSettings
@@ -221,12 +226,34 @@ def test_the_password_comes_from_the_environment_or_a_file(
     assert answered(secure.url("ana"), tmp_path) == "ana"
 
 
+class LockedKeyring(KeyringBackend):
+    """
+    A keyring whose owner has not opened it.
+    """
+
+    priority = 1
+    # Whoever else asks for a keyring is not given this one, which every class of the kind would be.
+    viable = False
+
+    def get_password(self, service: str, username: str) -> str | None:
+        raise KeyringLocked("secret-token")
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        raise KeyringLocked("secret-token")
+
+
+@pytest.mark.parametrize("backend", [FailingKeyring, LockedKeyring])
 def test_a_person_logs_in_once(
-    secure: SecureTrino, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    secure: SecureTrino,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    backend: type[KeyringBackend],
 ) -> None:
     """
     OAuth2: the address is shown as progress and opened in a browser; the token serves later statements.
     """
+    monkeypatch.setattr(keyring, "get_keyring", backend)
+    monkeypatch.setattr(keyring.core, "get_keyring", backend)
     opened: list[str] = []
 
     def browse(url: str) -> bool:

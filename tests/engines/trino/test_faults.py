@@ -10,12 +10,9 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import keyring
 import pytest
 import requests
 import trino
-from keyring.backend import KeyringBackend
-from keyring.errors import KeyringLocked
 
 from fusion_magic.engines import EngineQuery
 from fusion_magic.engines.trino import TrinoEngine, client
@@ -263,35 +260,6 @@ def test_every_error_of_the_libraries_below_becomes_one_of_ours(
         with pytest.raises(FusionError) as caught:
             ask()
         assert "secret-token" not in str(caught.value)
-    engine.close()
-
-
-class LockedKeyring(KeyringBackend):
-    """
-    A keyring whose owner has not opened it.
-    """
-
-    priority = 1
-
-    def get_password(self, service: str, username: str) -> str | None:
-        raise KeyringLocked("secret-token")
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        raise KeyringLocked("secret-token")
-
-
-def test_a_locked_keyring_is_an_error_of_ours(trino_url: str) -> None:
-    """
-    OAuth2 keeps its token there.
-    """
-    before = keyring.get_keyring()
-    keyring.set_keyring(LockedKeyring())  # type: ignore[no-untyped-call]
-    engine = TrinoEngine(TrinoSettings(base_url=trino_url, user="", auth="oauth2"))
-
-    with pytest.raises(EngineUnavailable, match="Logging in") as caught:
-        rows(engine, "SELECT 1")
-    assert "secret-token" not in str(caught.value)
-    keyring.set_keyring(before)
     engine.close()
 
 
