@@ -8,6 +8,7 @@ import asyncio
 import json
 import time
 from collections.abc import Generator
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -158,8 +159,9 @@ def progress_of(job: Job) -> Progress | None:
     if job.progress is None:
         return None
     data = json.loads(job.progress)
-    data.pop("info_url", None)
-    return Progress(**data)
+    # A worker of another version may tell more.
+    known = {field.name for field in fields(Progress)}
+    return Progress(**{name: value for name, value in data.items() if name in known})
 
 
 def info_url_of(job: Job) -> str | None:

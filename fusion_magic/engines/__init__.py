@@ -55,6 +55,7 @@ class Progress:
         size_bytes: Bytes read so far.
         elapsed_s: Seconds since the engine took the query.
         splits_done: Pieces of work done, and below how many there are; 0 where unknown.
+        reason: Why nothing goes on, for a person; empty while something does.
     """
 
     state: str
@@ -64,6 +65,7 @@ class Progress:
     elapsed_s: float = 0.0
     splits_done: int = 0
     splits_total: int = 0
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,12 +204,12 @@ class BackgroundRun:
         """
         How far it is, as JSON; None before the engine has it.
         """
-        execution = self._execution()
-        if execution is None:
-            return None
-        data = {**asdict(execution.progress()), "info_url": execution.info_url}
         if self._waits_for:
-            data = {**data, "state": "WAITING", "waits_for": self._waits_for}
+            data = asdict(Progress("WAITING", reason=f"waits: {self._waits_for}"))
+        elif (execution := self._execution()) is not None:
+            data = {**asdict(execution.progress()), "info_url": execution.info_url}
+        else:
+            return None
         return json.dumps(data, separators=(",", ":"))
 
     def _execution(self) -> Execution | None:

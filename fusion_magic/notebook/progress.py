@@ -119,7 +119,7 @@ def describe(progress: Progress) -> str:
     """
     One line for a person, each number with its unit.
     """
-    parts = [progress.state.lower().replace("_", " ")]
+    parts = [progress.reason or progress.state.lower().replace("_", " ")]
     if progress.fraction is not None:
         parts.append(f"{progress.fraction:.0%}")
     if progress.splits_total:

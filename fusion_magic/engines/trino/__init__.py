@@ -38,6 +38,11 @@ if TYPE_CHECKING:
     from fusion_magic.metadata import Entity
 
 CATALOGS_AGE_S = 60.0
+# Source: Trino, https://trino.io/docs/476/admin/web-interface.html and io.trino.execution.QueryState
+_REASONS = {
+    "QUEUED": "waits in Trino's queue",
+    "WAITING_FOR_RESOURCES": "waits for Trino's workers",
+}
 SCHEMA_PARTS = 2
 
 
@@ -326,13 +331,14 @@ class TrinoExecution:
         stats = self._stats
         percent = stats.get("progressPercentage")
         return Progress(
-            state=self._waits_for() or str(stats.get("state", "WAITING")),
+            state=str(stats.get("state", "WAITING")),
             fraction=percent / 100 if percent is not None else None,
             rows=int(stats.get("processedRows", 0)),
             size_bytes=int(stats.get("processedBytes", 0)),
             elapsed_s=float(stats.get("elapsedTimeMillis", 0)) / 1000,
             splits_done=int(stats.get("completedSplits", 0)),
             splits_total=int(stats.get("totalSplits", 0)),
+            reason=self._waits_for() or _REASONS.get(str(stats.get("state")), ""),
         )
 
     def cancel(self) -> None:

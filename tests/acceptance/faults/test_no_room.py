@@ -13,6 +13,7 @@ from fsspec.core import url_to_fs
 
 from fusion_magic import Fusion, connect
 from fusion_magic.errors import UnknownResult
+from fusion_magic.handle import progress_of
 from fusion_magic.store import Job
 from tests.acceptance.faults.workers import Workers, wait_for_all, wait_until
 from tests.servers.lake_trino import BUCKET, Bucket
@@ -63,7 +64,7 @@ def run_in_the_background(fusion: Fusion, sql: str) -> Job:
 @pytest.mark.trino
 def test_a_full_queue_is_waited_for_and_is_no_attempt(starting: Starting, tmp_path: Path) -> None:
     """
-    Trino refuses what its queue cannot hold; whoever submitted in the background need not know.
+    Trino refuses what its queue cannot hold; whoever submitted in the background is told why the job waits.
     """
     limits = "query.max-concurrent-queries=1\nquery.max-queued-queries=1\n"
     server = TrinoServer(tmp_path / "server", extra_config=limits).start()
@@ -78,7 +79,14 @@ def test_a_full_queue_is_waited_for_and_is_no_attempt(starting: Starting, tmp_pa
             for n in range(8)
         ]
         workers = starting(fusion)
+        told: set[str] = set()
 
+        def is_all_told() -> bool:
+            found = filter(None, map(progress_of, fusion.jobs()))
+            told.update(progress.reason.partition(":")[0] for progress in found)
+            return told >= {"waits in Trino's queue", "waits"}
+
+        wait_until(is_all_told, patience_s=PATIENCE_S)
         jobs = wait_for_all(fusion, ids, patience_s=PATIENCE_S)
         assert workers.stop() == 0
 
