@@ -10,6 +10,7 @@ completed at the end, and ``_result.json`` comes last. Who finds a folder withou
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import re
@@ -101,17 +102,40 @@ class ResultStorage:
         Raises:
             ResultsUnavailable: Something is there and cannot be removed.
         """
-        filesystem, root = _filesystem(self._url)
+        self.remove_attempts(job_id)
         with _translated(path or self._url):
-            folders = set(filesystem.glob(f"{root.rstrip('/')}/*/{job_id}-*"))
-            folders |= set(filesystem.glob(f"{root.rstrip('/')}/{PARTS}/{job_id}-*"))
-            for folder in folders:
-                filesystem.rm(folder, recursive=True)
             if path is not None:
                 filesystem, file = _filesystem(path)
                 folder = file.rpartition("/")[0]
                 if filesystem.exists(folder):
                     filesystem.rm(folder, recursive=True)
+
+    def remove_attempts(self, job_id: str, *, before: int | None = None) -> None:
+        """
+        Remove what attempts at that job left behind whose worker was killed, in a bucket their uploads too.
+
+        Args:
+            before: Only of attempts with a smaller number; None for all.
+
+        Raises:
+            ResultsUnavailable: Something is there and cannot be removed.
+        """
+        filesystem, root = _filesystem(self._url)
+        root = root.rstrip("/")
+
+        def is_meant(folder: str) -> bool:
+            job, _, attempt = folder.rpartition("/")[2].rpartition("-")
+            is_before = before is None or (attempt.isdecimal() and int(attempt) < before)
+            return job == job_id and is_before
+
+        with _translated(self._url):
+            exactly = glob.escape(root)
+            places = (f"{exactly}/*/{job_id}-*", f"{exactly}/{PARTS}/{job_id}-*")
+            for folder in filter(is_meant, {f for place in places for f in filesystem.glob(place)}):
+                filesystem.rm(folder, recursive=True)
+            for path, upload in _open_uploads(filesystem, root):
+                if is_meant(path.rpartition("/")[0]):
+                    _abort_upload(filesystem, path, upload)
 
     def check(self) -> str:
         """
@@ -494,6 +518,35 @@ def _make_folder(filesystem: Any, path: str) -> None:
     # A bucket has no folders, and one that does not exist must not be made by a typing mistake.
     if _is_local(filesystem):
         filesystem.makedirs(path, exist_ok=True)
+
+
+def _open_uploads(filesystem: Any, root: str) -> Iterator[tuple[str, str]]:
+    """
+    Path and id of each upload below *root* that was begun and neither completed nor aborted.
+
+    A bucket keeps their parts, and has them paid for, and lists no file of them.
+    """
+    if "s3" not in _protocols(filesystem):
+        return
+    bucket, _, key = root.partition("/")
+    place = {"Bucket": bucket, "Prefix": f"{key}/" if key else ""}
+    after: dict[str, str] = {}
+    while True:
+        page = filesystem.call_s3("list_multipart_uploads", **place, **after)
+        for upload in page.get("Uploads", ()):
+            yield f"{bucket}/{upload['Key']}", upload["UploadId"]
+        if not page.get("IsTruncated"):
+            return
+        after = {
+            "KeyMarker": page["NextKeyMarker"],
+            "UploadIdMarker": page["NextUploadIdMarker"],
+        }
+
+
+def _abort_upload(filesystem: Any, path: str, upload: str) -> None:
+    bucket, _, key = path.partition("/")
+    with suppress(FileNotFoundError):
+        filesystem.call_s3("abort_multipart_upload", Bucket=bucket, Key=key, UploadId=upload)
 
 
 def _protocols(filesystem: Any) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ Stored results: whole or absent, on a disk and in a bucket alike.
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from decimal import Decimal
 from pathlib import Path
@@ -118,6 +120,48 @@ def test_a_removed_result_says_so_and_leaves_nothing_of_its_job(url: str) -> Non
         StoredResult(path).arrow()
     assert [name for name in files(url) if "other-1" not in name] == []
     assert StoredResult(stored.path).row_count == BATCH.num_rows
+
+
+KILLED = """
+import os, sys
+import pyarrow as pa
+from fusion_magic.results.storage import ResultStorage
+
+rows = pa.record_batch({"noise": [os.urandom(6 << 20)]})
+writers = [ResultStorage(sys.argv[1]).writer("spend", v) for v in ("j-1", "j-2", "j-10", "jj-1")]
+for writer in writers:
+    writer.write(rows)
+    writer._flush(rows.schema)
+    writer._file._file.blocksize = 5 << 20
+    writer._file._file.flush()
+os._exit(0)
+"""
+
+
+def test_what_killed_attempts_left_is_removed_by_a_later_one(url: str) -> None:
+    """
+    On a disk half a file, in a bucket an upload that no listing of files shows.
+    """
+    subprocess.run([sys.executable, "-c", KILLED, url], check=True, timeout=120)
+    storage = ResultStorage(url)
+    assert left(url) == {"j-1", "j-2", "j-10", "jj-1"}
+
+    storage.remove_attempts("j", before=2)
+    assert left(url) == {"j-2", "j-10", "jj-1"}
+    storage.remove_attempts("j")
+    assert left(url) == {"jj-1"}
+    assert [name for name in files(url) if "/j-" in name] == []
+
+
+def left(url: str) -> set[str]:
+    """
+    The versions of which a part is there.
+    """
+    filesystem, root = url_to_fs(url)
+    if "s3" not in filesystem.protocol:
+        return {Path(name).parent.name for name in files(url)}
+    uploads = filesystem.call_s3("list_multipart_uploads", Bucket=root.partition("/")[0])
+    return {Path(upload["Key"]).parent.name for upload in uploads.get("Uploads", ())}
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:

@@ -107,5 +107,7 @@ def test_nothing_is_lost_or_doubled_when_workers_are_killed(
         else:
             assert job.row_count == ROWS
             assert len(fusion.result(str(job.id)).rows()) == ROWS
+    kept = {str(path) for path in tmp_path.rglob("rows.parquet")}
+    assert kept == {job.result_path for job in jobs if job.result_path}
     assert max(attempts) > 1
     assert "Traceback" not in log
