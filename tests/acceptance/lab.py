@@ -5,6 +5,7 @@ A JupyterLab and a browser, both of their own.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests.servers.trino import free_port, say
 
@@ -35,13 +36,19 @@ BROWSER_OPTIONS = (
 
 @contextmanager
 def running_lab(
-    work: Path, cells: Sequence[str], *options: str, **environment: str
+    work: Path,
+    cells: Sequence[str],
+    *options: str,
+    application: str = "jupyterlab",
+    **environment: str,
 ) -> Iterator[str]:
     """
     The address of a JupyterLab that is about to open ``notebooks/n.ipynb`` in *work*, a notebook of *cells*.
 
     Args:
         options: For ``jupyter lab``.
+
+        application: ``notebook`` for Notebook 7 instead.
 
         environment: Variables for it and its kernels.
     """
@@ -52,11 +59,11 @@ def running_lab(
     (work / "notebooks").mkdir()
     nbformat.write(notebook, work / "notebooks" / "n.ipynb")  # type: ignore[no-untyped-call]
     port = free_port()
-    say(f"starting JupyterLab on port {port}")
+    say(f"starting {application} on port {port}")
     with (work / "lab.log").open("wb") as log:
         process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+                *(sys.executable, "-m", application, "--no-browser", "--allow-root"),
                 *(f"--port={port}", f"--IdentityProvider.token={TOKEN}"),
                 f"--ServerApp.root_dir={work / 'notebooks'}",
                 *options,
@@ -74,7 +81,8 @@ def running_lab(
         )
     try:
         _wait_for(f"http://127.0.0.1:{port}/api", process, work / "lab.log")
-        yield f"http://127.0.0.1:{port}/lab/tree/n.ipynb?token={TOKEN}"
+        path = "lab/tree" if application == "jupyterlab" else "notebooks"
+        yield f"http://127.0.0.1:{port}/{path}/n.ipynb?token={TOKEN}"
     finally:
         process.terminate()
         process.wait()
@@ -111,6 +119,31 @@ def restart_kernel(page: Any) -> None:
     page.keyboard.press("0")
     page.locator(".jp-Dialog .jp-mod-accept").click()
     wait_for_idle_kernel(page)
+
+
+def cell(page: Any, number: int) -> Any:
+    return page.locator(".jp-Notebook .jp-CodeCell").nth(number)
+
+
+def execute(page: Any, number: int, *, is_awaited: bool = True) -> Any:
+    """
+    Run a cell; the cell.
+    """
+    found = cell(page, number)
+    found.locator(".cm-content").click()
+    expect(found).to_have_class(re.compile("jp-mod-selected"))
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run Selected Cell and Do not Advance").click()
+    prompt = found.locator(".jp-InputArea-prompt").first
+    expect(prompt).to_have_text(re.compile(r"\d" if is_awaited else r"\*"), timeout=60_000)
+    return found
+
+
+def value_at(table: Any, row: int, column: int) -> Any:
+    """
+    A cell by the row's number, counted from 1.
+    """
+    return table.locator(f'tr[aria-rowindex="{row + 1}"] td').nth(column)
 
 
 def _chromium() -> str:

@@ -14,7 +14,15 @@ import pytest
 from playwright.sync_api import expect
 
 from fusion_magic import connect
-from tests.acceptance.lab import open_page, restart_kernel, running_lab, wait_for_idle_kernel
+from tests.acceptance.lab import (
+    cell,
+    execute,
+    open_page,
+    restart_kernel,
+    running_lab,
+    value_at,
+    wait_for_idle_kernel,
+)
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=30_000)
@@ -63,31 +71,6 @@ def page(work: Path, url: str) -> Iterator[Any]:
     with open_page(work / "browser", url) as page:
         wait_for_idle_kernel(page)
         yield page
-
-
-def cell(page: Any, number: int) -> Any:
-    return page.locator(".jp-Notebook .jp-CodeCell").nth(number)
-
-
-def execute(page: Any, number: int, *, is_awaited: bool = True) -> Any:
-    """
-    Run a cell; the cell.
-    """
-    found = cell(page, number)
-    found.locator(".cm-content").click()
-    expect(found).to_have_class(re.compile("jp-mod-selected"))
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run Selected Cell and Do not Advance").click()
-    prompt = found.locator(".jp-InputArea-prompt").first
-    expect(prompt).to_have_text(re.compile(r"\d" if is_awaited else r"\*"), timeout=60_000)
-    return found
-
-
-def value_at(table: Any, row: int, column: int) -> Any:
-    """
-    A cell by the row's number, counted from 1.
-    """
-    return table.locator(f'tr[aria-rowindex="{row + 1}"] td').nth(column)
 
 
 def test_a_submitted_job_has_a_live_card(page: Any) -> None:
