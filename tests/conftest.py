@@ -15,6 +15,7 @@ from tests.distribution import Distribution, build
 from tests.servers.trino import announce_with
 
 if TYPE_CHECKING:
+    from fusion_magic import Fusion
     from tests.servers.lake_trino import LakeTrino
 
 
@@ -47,6 +48,23 @@ def _no_settings_from_outside(
         if name.startswith("FUSION_") and not name.startswith("FUSION_TEST_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("FUSION_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+
+
+@pytest.fixture
+def five_tables(tmp_path: Path) -> Iterator[Fusion]:
+    """
+    An embedded default whose tables are ``a.b.c.t0`` to ``a.b.c.t4``, without a worker.
+    """
+    from fusion_magic import connect
+
+    (tmp_path / "t.csv").write_text("id,x\n1,a\n")
+    catalog = tmp_path / "catalog.yaml"
+    models = "".join(f"  a.b.c.t{n}: {{source: t.csv}}\n" for n in range(5))
+    catalog.write_text(f"version: 1\nmodels:\n{models}")
+    with connect(
+        metadata_url=str(catalog), data_dir=str(tmp_path / "data"), worker_start="never"
+    ) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -23,18 +23,6 @@ from fusion_magic.store import Message, NewJob, Outcome, QueueRow
 from fusion_magic.store.tables import metadata, queue_delivery
 
 
-@pytest.fixture
-def fusion(tmp_path: Path) -> Iterator[Fusion]:
-    (tmp_path / "t.csv").write_text("id,x\n1,a\n")
-    catalog = tmp_path / "catalog.yaml"
-    models = "".join(f"  a.b.c.t{n}: {{source: t.csv}}\n" for n in range(5))
-    catalog.write_text(f"version: 1\nmodels:\n{models}")
-    with connect(
-        metadata_url=str(catalog), data_dir=str(tmp_path / "data"), worker_start="never"
-    ) as opened:
-        yield opened
-
-
 class Receiver:
     """
     Takes what it is told, after as many errors as it was given.
@@ -55,50 +43,50 @@ class Receiver:
         return None
 
 
-def test_queued_lineage_is_delivered_and_kept_once(fusion: Fusion) -> None:
+def test_queued_lineage_is_delivered_and_kept_once(five_tables: Fusion) -> None:
     for _ in range(2):
-        fusion.run("SELECT id FROM a.b.c.t0", origin="n.ipynb")
-    scheduler = fusion.scheduler()
+        five_tables.run("SELECT id FROM a.b.c.t0", origin="n.ipynb")
+    scheduler = five_tables.scheduler()
 
-    while fusion.queued():
+    while five_tables.queued():
         scheduler.deliver_due()
 
-    assert fusion.store.outbox.edges() == [("a.b.c.t0", 'fusion.notebooks."n.ipynb"')]
+    assert five_tables.store.outbox.edges() == [("a.b.c.t0", 'fusion.notebooks."n.ipynb"')]
 
 
-def test_a_scheduler_signs_while_it_is_at_work(fusion: Fusion) -> None:
+def test_a_scheduler_signs_while_it_is_at_work(five_tables: Fusion) -> None:
     """
     ``fusion doctor`` tells a scheduler that is there from one that is not.
     """
-    scheduler = fusion.scheduler()
+    scheduler = five_tables.scheduler()
     thread = Thread(target=scheduler.run)
     thread.start()
     try:
         deadline = time.monotonic() + 60
-        while not fusion.store.tasks.workers():
+        while not five_tables.store.tasks.workers():
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        [row] = fusion.store.tasks.workers()
+        [row] = five_tables.store.tasks.workers()
         assert (row.id, row.role, row.pid) == (scheduler.id, "scheduler", os.getpid())
     finally:
         scheduler.stop()
         thread.join()
 
-    assert fusion.store.tasks.workers() == []
+    assert five_tables.store.tasks.workers() == []
 
 
-def test_a_row_that_fails_is_tried_again_and_then_kept_aside(fusion: Fusion) -> None:
-    fusion.run("CREATE TABLE a.b.c.new AS SELECT 1 AS x")
+def test_a_row_that_fails_is_tried_again_and_then_kept_aside(five_tables: Fusion) -> None:
+    five_tables.run("CREATE TABLE a.b.c.new AS SELECT 1 AS x")
     receiver = Receiver(*[DeliveryError("away")] * ATTEMPTS)
-    scheduler = Scheduler(fusion.store, [receiver])
+    scheduler = Scheduler(five_tables.store, [receiver])
 
     for _ in range(ATTEMPTS):
-        _make_due(fusion)
+        _make_due(five_tables)
         scheduler.deliver_due()
 
-    [letter] = fusion.store.outbox.dead()
+    [letter] = five_tables.store.outbox.dead()
     assert (letter.error, letter.attempts) == ("away", ATTEMPTS)
-    assert fusion.store.outbox.revive(letter.id)
+    assert five_tables.store.outbox.revive(letter.id)
     scheduler.deliver_due()
     assert [m.row.model_name_fqn for m in receiver.taken] == ["a.b.c.new"]
 
@@ -112,12 +100,12 @@ def _make_due(fusion: Fusion) -> None:
 
 
 @pytest.mark.parametrize("error", [PermanentDeliveryError("no such table"), ValueError("a bug")])
-def test_one_broken_row_holds_up_no_other(fusion: Fusion, error: Exception) -> None:
-    fusion.run("CREATE TABLE a.b.c.new AS SELECT 1 AS x")
-    fusion.run("CREATE TABLE a.b.c.other AS SELECT 1 AS x")
+def test_one_broken_row_holds_up_no_other(five_tables: Fusion, error: Exception) -> None:
+    five_tables.run("CREATE TABLE a.b.c.new AS SELECT 1 AS x")
+    five_tables.run("CREATE TABLE a.b.c.other AS SELECT 1 AS x")
     receiver = Receiver(error)
 
-    Scheduler(fusion.store, [receiver]).deliver_due()
+    Scheduler(five_tables.store, [receiver]).deliver_due()
 
     assert [m.row.model_name_fqn for m in receiver.taken] == ["a.b.c.other"]
 
@@ -246,11 +234,11 @@ def test_a_store_that_goes_away_in_the_middle_loses_nothing(
     assert told == ["a.b.c.s"] * 2 + ["a.b.c.s", "a.b.c.r"] + ["a.b.c.s", "a.b.c.r"]
 
 
-def test_what_is_left_when_it_is_stopped_is_due_to_others_at_once(fusion: Fusion) -> None:
+def test_what_is_left_when_it_is_stopped_is_due_to_others_at_once(five_tables: Fusion) -> None:
     for number in range(3):
-        fusion.run(f"CREATE TABLE a.b.c.new{number} AS SELECT 1 AS x")
+        five_tables.run(f"CREATE TABLE a.b.c.new{number} AS SELECT 1 AS x")
     stopping = Receiver()
-    scheduler = Scheduler(fusion.store, [stopping])
+    scheduler = Scheduler(five_tables.store, [stopping])
     take = stopping.deliver
 
     def stop(message: Message, facts: JobFacts) -> None:
@@ -261,7 +249,7 @@ def test_what_is_left_when_it_is_stopped_is_due_to_others_at_once(fusion: Fusion
     scheduler.deliver_due()
     other = Receiver()
 
-    assert Scheduler(fusion.store, [other]).deliver_due() == 2
+    assert Scheduler(five_tables.store, [other]).deliver_due() == 2
     assert len(stopping.taken) == 1
 
 

@@ -212,28 +212,14 @@ def parse_result_arguments(line: str) -> ResultArguments:
     Raises:
         InvalidArgument: No name, an unknown option, or a value that it cannot take.
     """
-    name, _, rest = line.strip().partition(" ")
-    if not name or name.startswith("-"):
+    given, names = _given(line, "result", {"--out", "--version", "--columns"}, last="--where")
+    if len(names) != 1:
         raise InvalidArgument("This command needs a result's name.", hint="%fusion result NAME")
-    given: dict[str, str] = {}
-    words = _split(rest)
-    while words:
-        option, is_joined, value = words.pop(0).partition("=")
-        option = {"-o": "--out"}.get(option, option)
-        if option not in {"--out", "--version", "--columns", "--where"}:
-            raise InvalidArgument(f"There is no option {option} of result.")
-        if option == "--where":
-            # A condition has spaces and quotes of its own, so that it takes the rest of the line.
-            given[option] = " ".join((value, *words) if is_joined else words)
-            break
-        if not is_joined and not words:
-            raise InvalidArgument(f"The option {option} needs a value.")
-        given[option] = value if is_joined else words.pop(0)
     version = given.get("--version")
     if version is not None and not version.isdigit():
         raise InvalidArgument(f"--version takes a number, not {version!r}.")
     return ResultArguments(
-        name,
+        names[0],
         out=_variable(given["--out"]) if "--out" in given else None,
         version=int(version) if version else None,
         columns=tuple(filter(None, given.get("--columns", "").split(","))),
@@ -332,27 +318,38 @@ def parse_clean_arguments(line: str) -> CleanArguments:
 
 
 def _given(
-    line: str, command: str, options: AbstractSet[str], flags: AbstractSet[str] = frozenset()
+    line: str,
+    command: str,
+    options: AbstractSet[str],
+    flags: AbstractSet[str] = frozenset(),
+    *,
+    last: str = "",
 ) -> tuple[dict[str, str], list[str]]:
     """
     The options of a command and their values, without quotes, and the other words.
+
+    Args:
+        last: An option that takes the rest of the line as it is: a condition has spaces and quotes of its own.
     """
     given: dict[str, str] = {}
     others = []
     words = _split(line)
     while words:
-        option, is_joined, value = words.pop(0).partition("=")
-        option = {"-n": "--limit"}.get(option, option)
+        word, is_joined, value = words.pop(0).partition("=")
+        option = {"-n": "--limit", "-o": "--out"}.get(word, word)
         if option in flags and not is_joined:
             given[option] = ""
+        elif option == last:
+            given[option] = " ".join((value, *words) if is_joined else words)
+            break
         elif option in options:
             if not is_joined and not words:
-                raise InvalidArgument(f"The option {option} needs a value.")
+                raise InvalidArgument(f"The option {word} needs a value.")
             given[option] = _unquoted(value if is_joined else words.pop(0))
-        elif option.startswith("-"):
-            raise InvalidArgument(f"There is no option {option} of {command}.", hint=_hint())
+        elif word.startswith("-"):
+            raise InvalidArgument(f"There is no option {word} of {command}.", hint=_hint())
         else:
-            others.append(option)
+            others.append(word)
     return given, others
 
 

@@ -13,27 +13,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from fusion_magic import Fusion, connect
+from fusion_magic import Fusion
 from fusion_magic.scheduler import LEASE_S
 
 KILLS = int(os.environ.get("FUSION_TEST_KILLS", "20"))
-
-
-@pytest.fixture
-def fusion(tmp_path: Path) -> Iterator[Fusion]:
-    (tmp_path / "t.csv").write_text("id,x\n1,a\n")
-    catalog = tmp_path / "catalog.yaml"
-    models = "".join(f"  a.b.c.t{n}: {{source: t.csv}}\n" for n in range(5))
-    catalog.write_text(f"version: 1\nmodels:\n{models}")
-    with connect(
-        metadata_url=str(catalog), data_dir=str(tmp_path / "data"), worker_start="never"
-    ) as opened:
-        yield opened
 
 
 def _waiting(fusion: Fusion) -> int:
@@ -42,7 +29,7 @@ def _waiting(fusion: Fusion) -> int:
 
 @pytest.mark.timeout(600 + 20 * KILLS)
 def test_nothing_is_lost_or_doubled_when_schedulers_are_killed(
-    fusion: Fusion, tmp_path: Path, request: pytest.FixtureRequest
+    five_tables: Fusion, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """
     Two at once, each killed (-9) at random moments.
@@ -50,7 +37,7 @@ def test_nothing_is_lost_or_doubled_when_schedulers_are_killed(
     chance = random.Random(7)
     events = tmp_path / "events.jsonl"
     environment = {
-        **fusion.settings.environment(os.environ),
+        **five_tables.settings.environment(os.environ),
         "FUSION_DELIVERY_URL": f"openlineage+file://{events}",
         "PYTHONPATH": str(Path(__file__).parents[3]),
     }
@@ -64,18 +51,18 @@ def test_nothing_is_lost_or_doubled_when_schedulers_are_killed(
     request.addfinalizer(lambda: running[1].kill())
     for number in range(KILLS):
         for origin in range(5):
-            fusion.run(f"SELECT id FROM a.b.c.t{number % 5}", origin=f"n{origin}.ipynb")
+            five_tables.run(f"SELECT id FROM a.b.c.t{number % 5}", origin=f"n{origin}.ipynb")
         time.sleep(chance.uniform(0.1, 1.2))
         place = chance.randrange(2)
         running[place].kill()
         running[place].wait()
         running[place] = start()
-    left, moved_at = _waiting(fusion), time.monotonic()
+    left, moved_at = _waiting(five_tables), time.monotonic()
     while left:
         # What a killed one had claimed is due when its lease has run out.
         assert time.monotonic() - moved_at < 2 * LEASE_S
         time.sleep(0.5)
-        if (still := _waiting(fusion)) != left:
+        if (still := _waiting(five_tables)) != left:
             left, moved_at = still, time.monotonic()
     for process in running:
         process.terminate()
@@ -83,10 +70,10 @@ def test_nothing_is_lost_or_doubled_when_schedulers_are_killed(
         assert process.wait(30) in (0, -signal.SIGTERM)
 
     wanted = {(f"a.b.c.t{n}", f'fusion.notebooks."n{o}.ipynb"') for n in range(5) for o in range(5)}
-    assert fusion.store.outbox.dead() == []
-    assert set(fusion.store.outbox.edges()) == wanted
-    assert len(fusion.store.outbox.edges()) == len(wanted)
+    assert five_tables.store.outbox.dead() == []
+    assert set(five_tables.store.outbox.edges()) == wanted
+    assert len(five_tables.store.outbox.edges()) == len(wanted)
     told = [json.loads(line) for line in events.read_text().splitlines() if line]
     assert {event["run"]["runId"] for event in told} == {
-        str(job.id) for job in fusion.jobs(limit=9999)
+        str(job.id) for job in five_tables.jobs(limit=9999)
     }
