@@ -7,7 +7,7 @@ BIN := .venv/bin
 DEMO := .venv/demo.ok
 DEV := .venv/dev.ok
 
-.PHONY: faults help data demo lab notebooks test lint bench clean system
+.PHONY: faults kerberos help data demo lab notebooks test lint bench clean system
 
 help:
 	@echo "make demo    the quickstart notebook on the embedded default, printed"
@@ -76,3 +76,10 @@ clean:
 # Workers and schedulers killed 200 times, outages of 60 s; make test kills each 20 times and takes 8 s.
 faults: system $(DEV)
 	FUSION_TEST_KILLS=200 FUSION_TEST_OUTAGE_S=60 $(BIN)/python -m pytest -q -s tests/acceptance/faults
+
+# In an environment of its own: requests-kerberos is compiled against the system's Kerberos (Debian: apt install krb5-kdc
+# krb5-admin-server krb5-user libkrb5-dev gcc).
+kerberos: system $(DEV)
+	$(BIN)/uv venv -q --allow-existing .cache/kerberos
+	$(BIN)/uv pip install -q --python .cache/kerberos/bin/python -r requirements.lock -e . requests-kerberos
+	.cache/kerberos/bin/python -m pytest -q tests/engines/trino/kerberos.py

@@ -8,21 +8,31 @@ from __future__ import annotations
 
 import ssl
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from requests import PreparedRequest, Response, Session
 from requests.auth import AuthBase, HTTPBasicAuth
+from requests.exceptions import RequestException
 from trino import auth as trino_auth
 
-from fusion_magic.errors import InvalidSettings
+from fusion_magic.errors import EngineRefuses, InvalidSettings
 
 if TYPE_CHECKING:
     from fusion_magic.engines.trino.client import TrinoSettings
 
 KINDS = ("basic", "jwt", "oauth2", "certificate", "kerberos")
+# Of engine.url, behind ``kerberos_``, and what the library calls them.
+# Source: https://trino.io/docs/476/security/kerberos.html
+KERBEROS_OPTIONS = {
+    "config": "config",
+    "delegate": "delegate",
+    "hostname": "hostname_override",
+    "principal": "principal",
+    "service": "service_name",
+}
 _UNAUTHORIZED = 401
 
 
@@ -70,7 +80,7 @@ def authenticate(session: Session, settings: TrinoSettings, *, ask: Callable[[st
         _check_certificate(settings)
         session.cert = (settings.certificate, settings.key or settings.certificate)
     elif kind == "kerberos":
-        _set_kerberos(session)
+        _set_kerberos(session, settings.kerberos)
     if session.auth is None:
         # Without it requests would look for a password in ~/.netrc.
         session.auth = _nothing
@@ -156,14 +166,48 @@ def _unless_locked() -> Iterator[None]:
         yield
 
 
-def _set_kerberos(session: Session) -> None:
+def _set_kerberos(session: Session, options: Mapping[str, str]) -> None:
+    """
+    Tickets come from the cache that ``kinit`` fills, or from a keytab (``KRB5_CLIENT_KTNAME``).
+    """
+    kind = trino_auth.KerberosAuthentication
+    named: dict[str, Any] = {
+        "service_name": "trino",
+        # Trino sends no token back by which it would prove itself; its certificate does that.
+        "mutual_authentication": kind.MUTUAL_DISABLED,
+        # Else each request is refused first, and one that is no question must not be sent twice.
+        "force_preemptive": True,
+    }
+    named |= {KERBEROS_OPTIONS[name]: value for name, value in options.items()}
+    named["delegate"] = named.get("delegate") == "true"
     try:
-        trino_auth.KerberosAuthentication().set_http_session(session)
+        kind(**named).set_http_session(session)
     except (RuntimeError, ImportError) as exc:
         raise InvalidSettings(
             "engine.auth is kerberos, and the package requests-kerberos is not installed.",
             hint="pip install requests-kerberos; it needs the system's Kerberos libraries.",
         ) from exc
+    session.auth = _Kerberos(session.auth, named["service_name"])
+
+
+class _Kerberos(AuthBase):
+    """
+    The library's authentication; that there is no ticket is told as it is.
+    """
+
+    def __init__(self, inner: Any, service: str) -> None:
+        self._inner = inner
+        self._service = service
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        try:
+            return self._inner(request)  # type: ignore[no-any-return]
+        except RequestException as exc:
+            raise EngineRefuses(
+                f"There is no Kerberos ticket for Trino's service {self._service!r}.",
+                hint="`klist` lists tickets and `kinit` fetches one; engine.url names another service with "
+                "?kerberos_service=NAME, another principal with kerberos_principal=NAME.",
+            ) from exc
 
 
 def _check_certificate(settings: TrinoSettings) -> None:

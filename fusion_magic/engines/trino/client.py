@@ -33,7 +33,7 @@ try:
     import requests
     from trino.exceptions import Error as TrinoLibraryError
 
-    from fusion_magic.engines.trino.auth import authenticate, check_kind
+    from fusion_magic.engines.trino.auth import KERBEROS_OPTIONS, authenticate, check_kind
     from fusion_magic.engines.trino.pages import parse_page
     from fusion_magic.engines.trino.session import Session, parse_roles
     from fusion_magic.engines.trino.spooling import ENCODINGS
@@ -42,7 +42,11 @@ except ImportError as exc:  # pragma: no cover - tested in an environment withou
 
 SOURCE = "fusion-magic"
 CAPABILITIES = "PARAMETRIC_DATETIME,PATH,SESSION_AUTHORIZATION"
-OPTIONS = ("compress", "encoding", "http_scheme", "roles", "verify")  # of engine.url
+_KERBEROS = "kerberos_"
+OPTIONS = (  # of engine.url
+    *("compress", "encoding", "http_scheme", "roles", "verify"),
+    *(f"{_KERBEROS}{name}" for name in KERBEROS_OPTIONS),
+)
 TIMEOUT_S = 60.0
 CANCEL_TIMEOUT_S, CANCEL_ATTEMPTS = 10.0, 3
 LONGEST_MESSAGE = 300  # of a refusal; a proxy's page is no message
@@ -80,6 +84,7 @@ class TrinoSettings:
     token: str | None = field(default=None, repr=False)
     certificate: str = ""
     key: str = ""
+    kerberos: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def signs_in_by(self) -> str:
@@ -102,6 +107,8 @@ class TrinoSettings:
     ) -> TrinoSettings:
         """
         From ``trino://user@host:port/catalog/schema?http_scheme=https&roles=…&verify=/path/ca.pem&compress=true``.
+
+        With ``kerberos_service`` and the others of ``auth.KERBEROS_OPTIONS`` where ``engine.auth`` is ``kerberos``.
 
         Port 443 and 8443, and every secret, mean HTTPS unless the URL says http. Without a user in it, the user is the
         one whom the token or certificate names, and *user* where there is only a password or nothing.
@@ -133,6 +140,11 @@ class TrinoSettings:
             is_compressed=options.get("compress", "false") == "true",
             encodings=_encodings(options.get("encoding", "none")),
             password=password,
+            kerberos={
+                name.removeprefix(_KERBEROS): v
+                for name, v in options.items()
+                if name.startswith(_KERBEROS)
+            },
             **others,
         )
         check_kind(made)
