@@ -10,13 +10,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import yaml
 
 from fusion_magic.errors import InvalidCatalog, InvalidFqn
 from fusion_magic.metadata import Column, Entity
-from fusion_magic.metadata.local import entity_id
 from fusion_magic.metadata.trino_names import derive_trino_parts, parse_trino_name
 from fusion_magic.sql.fqn import parse_fqn
 
@@ -295,3 +294,10 @@ def absolute_source(source: str | None, folder: Path) -> str | None:
         path, mark, table = rest.partition("#")
         return f"{scheme}:{(folder / path).absolute()}{mark}{table}"
     return str((folder / source).absolute())
+
+
+def entity_id(fqn: str) -> str:
+    """
+    The id of an entity for which nobody wrote one: a UUID of version 5 of its FQN's URN.
+    """
+    return str(uuid5(NAMESPACE_URL, f"urn:openmetadata:{fqn}"))

@@ -22,7 +22,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import NAMESPACE_URL, uuid4, uuid5
+from uuid import uuid4
 
 from fusion_magic.errors import InvalidCatalog
 from fusion_magic.metadata import Column, Entity, EntityPage
@@ -282,13 +282,6 @@ class LocalMetadata:
             if old != cached:
                 with contextlib.suppress(OSError):
                     old.unlink()
-
-
-def entity_id(fqn: str) -> str:
-    """
-    The id of an entity for which nobody wrote one: a UUID of version 5 of its FQN's URN.
-    """
-    return str(uuid5(NAMESPACE_URL, f"urn:openmetadata:{fqn}"))
 
 
 def _digest(text: object) -> str:

@@ -36,8 +36,8 @@ from fusion_magic.metadata.catalog_file import (
     TEXT,
     TEXTS,
     absolute_source,
+    entity_id,
 )
-from fusion_magic.metadata.local import entity_id
 from fusion_magic.metadata.trino_names import derive_trino_parts, parse_trino_name
 from fusion_magic.sql.fqn import parse_fqn
 
