@@ -8,6 +8,7 @@ import multiprocessing
 import socket
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -304,6 +305,28 @@ def test_many_places_are_written_at_once_and_lost_jobs_are_told(
     tasks = {task.job_id: task for task in (claim(store, "w3"), claim(store, "w3"))}
     assert (tasks[kept].query_id, tasks[kept].next_uri) == (f"q {kept}", "http://x/5")
     assert (tasks[lost].query_id, tasks[lost].next_uri) == (None, None)
+
+
+def test_leases_are_renewed_while_places_are_written_in_any_order(store: SqlStore) -> None:
+    """
+    Both write many rows at once: whoever locks them in another order than the other ends in a deadlock.
+    """
+    for _ in range(100):
+        waiting(store)
+    tasks = [claim(store) for _ in range(100)]
+    places = [Place(job_id=t.job_id, attempt=1, query_id=None, next_uri="x") for t in tasks]
+    progress = {task.job_id: "{}" for task in tasks}
+
+    def renew(number: int) -> None:
+        store.tasks.renew("w1", lease_s=30 + number, progress=progress)
+
+    def write(number: int) -> None:
+        assert not store.tasks.checkpoint_all("w1", places[::-1] if number % 2 else places)
+
+    with ThreadPoolExecutor(4) as pool:
+        done = [pool.submit(act, n) for n in range(40) for act in (renew, write)]
+        for each in done:
+            each.result()
 
 
 def _take_all(url: str, name: str, taken: Any) -> None:
