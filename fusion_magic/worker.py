@@ -26,7 +26,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 from uuid import UUID, uuid4
 
 from fusion_magic.errors import StoreError
@@ -341,6 +341,7 @@ def serve(worker: Worker, scheduler: Scheduler | None = None) -> None:
         scheduler: Runs beside it, in a thread: an embedded store has no process for it.
     """
     stop_on_signals(worker.stop)
+    _keep_pandas_out()
     thread = None
     if scheduler is not None:
         thread = threading.Thread(target=scheduler.run, name="fusion-scheduler", daemon=True)
@@ -352,6 +353,25 @@ def serve(worker: Worker, scheduler: Scheduler | None = None) -> None:
     if worker.has_left_jobs:
         # Their statements go on: what closes their readers on the way out would stop them.
         os._exit(0)
+
+
+def _keep_pandas_out() -> None:
+    """
+    Let pyarrow take pandas for not installed: at its first conversion it would import it, which takes 60 MB, and seconds in
+    which no thread goes on. A worker shows nobody a DataFrame.
+    """
+    import pyarrow as pa
+
+    if "pandas" in sys.modules:
+        return
+    sys.modules["pandas"] = cast("Any", None)
+    try:
+        # Its Python and its C++ each look for pandas once; the former stumbles over what it finds.
+        for _ in range(2):
+            with suppress(ImportError, AttributeError):
+                pa.array([1, None])
+    finally:
+        del sys.modules["pandas"]
 
 
 def start_beside(settings: Settings, tasks: Tasks, engine_url: str) -> None:

@@ -293,3 +293,15 @@ def test_jobs_that_wait_for_their_engine_share_a_few_threads(
     assert quick.rows() == [(1,)]
     assert len(waiting) > 3
     assert found == [1] * 24
+
+
+def test_a_worker_stores_rows_without_pandas(tmp_path: Path) -> None:
+    """
+    pyarrow would import it at its first conversion, with every other job standing still.
+    """
+    code = (
+        "import sys; import fusion_magic.worker as w; w._keep_pandas_out(); import pyarrow as pa; "
+        "table = pa.table({'a': pa.array([1, None])}); assert 'pandas' not in sys.modules; "
+        "assert table.to_pandas().shape == (2, 1)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=tmp_path)
