@@ -1,8 +1,9 @@
 """
 1,000 background jobs at once on one worker: queries of 30 s on Trino that mostly wait.
 
-What the worker takes of memory and threads, and how much later than the engine each job says that it is done. Trino and
-PostgreSQL are started for it; FUSION_BENCH_JOBS and FUSION_BENCH_WAIT_S change its size.
+What the worker takes of memory and threads, on a real Trino; and how much later than the engine each job says that it is
+done, beside a server that only waits, since a Trino with a thousand queries takes all of a small machine's time. FUSION_BENCH_JOBS and
+FUSION_BENCH_WAIT_S change its size.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from pathlib import Path
+
+import requests
 
 from fusion_magic import Fusion, connect
 from fusion_magic.store import Job
 from tests.servers.postgres import PostgresServer
-from tests.servers.trino import TrinoServer
+from tests.servers.trino import TrinoServer, free_port
 
 JOBS = int(os.environ.get("FUSION_BENCH_JOBS", "1000"))
 WAIT_S = int(os.environ.get("FUSION_BENCH_WAIT_S", "30"))
@@ -40,16 +42,29 @@ def main() -> None:
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        trino = TrinoServer(folder / "trino", extra_config=TRINO, heap="4G").start()
         postgres = PostgresServer().start()
+        port = free_port()
+        stand_in = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.stand_in", str(port), str(WAIT_S)]
+        )
+        trino = None
         try:
-            _measure(folder, trino.url, postgres.url)
+            _measure("a server that only waits", f"http://127.0.0.1:{port}", postgres.url, folder)
+            stand_in.terminate()
+            trino = TrinoServer(folder / "trino", extra_config=TRINO, heap="4G").start()
+            trino.query(
+                "CREATE TABLE blackhole.default.slow (x bigint) WITH (split_count = 1, "
+                f"pages_per_split = 1, rows_per_page = 1, page_processing_delay = '{WAIT_S}s')"
+            )
+            _measure("Trino", trino.url, postgres.url, folder)
         finally:
-            trino.stop()
+            stand_in.kill()
+            if trino is not None:
+                trino.stop()
             postgres.remove()
 
 
-def _measure(folder: Path, trino_url: str, store_url: str) -> None:
+def _measure(engine: str, trino_url: str, store_url: str, folder: Path) -> None:
     with connect(
         engine_url=trino_url.replace("://", "://bench@"),
         store_url=store_url,
@@ -57,15 +72,11 @@ def _measure(folder: Path, trino_url: str, store_url: str) -> None:
         worker_start="never",
         worker_concurrency=JOBS,
     ) as fusion:
-        fusion.run(
-            "CREATE TABLE blackhole.default.slow (x bigint) WITH (split_count = 1, pages_per_split = 1, "
-            f"rows_per_page = 1, page_processing_delay = '{WAIT_S}s')"
-        )
         started = time.perf_counter()
         ids = [
             fusion.submit(f"SELECT x, {n} AS n FROM blackhole.default.slow").id for n in range(JOBS)
         ]
-        print(f"\n{JOBS} jobs of {WAIT_S} s at once on one worker", flush=True)
+        print(f"\n{JOBS} jobs of {WAIT_S} s at once on one worker, {engine}", flush=True)
         print(f"  submitted in {time.perf_counter() - started:.1f} s", flush=True)
         worker = subprocess.Popen(
             [sys.executable, "-m", "fusion_magic.cli", "worker"],
@@ -78,7 +89,8 @@ def _measure(folder: Path, trino_url: str, store_url: str) -> None:
             worker.terminate()
             worker.wait()
         jobs = [fusion.job(job_id) for job_id in ids]
-        _tell(jobs, _late(fusion, jobs), peak=peak, threads=threads, took_s=took_s)
+        late = [] if engine == "Trino" else _late(trino_url, jobs)
+        _tell(jobs, late, peak=peak, threads=threads, took_s=took_s)
 
 
 def _watch(fusion: Fusion, pid: int) -> tuple[int, float]:
@@ -102,18 +114,15 @@ def _status(pid: int, name: str) -> int:
     return int(next(line for line in lines if line.startswith(f"{name}:")).split()[1])
 
 
-def _late(fusion: Fusion, jobs: Sequence[Job]) -> list[float]:
+def _late(url: str, jobs: Sequence[Job]) -> list[float]:
     """
-    Seconds between the end of the query's own work and the job's FINISHED; Trino's part is in them.
+    Seconds between the end of the query and the job's FINISHED.
     """
-    rows = fusion.run(
-        "SELECT query_id, started, \"end\" FROM system.runtime.queries WHERE state = 'FINISHED'"
-    ).rows()
-    begun: dict[str, datetime] = {row[0]: row[1] for row in rows}
+    ended: dict[str, float] = requests.get(f"{url}/ended", timeout=60).json()
     return [
-        (job.finished - begun[job.query_id] - timedelta(seconds=WAIT_S)).total_seconds()
+        job.finished.timestamp() - ended[job.query_id]
         for job in jobs
-        if job.finished is not None and job.query_id in begun
+        if job.finished is not None and job.query_id is not None
     ]
 
 
