@@ -22,6 +22,7 @@ from playwright.sync_api import expect, sync_playwright
 from tests.servers.trino import free_port, say
 
 START_TIMEOUT_S = 180
+STOP_TIMEOUT_S = 20
 TOKEN = "for-this-test"
 BROWSER_OPTIONS = (
     "--no-sandbox",
@@ -84,7 +85,18 @@ def running_lab(
         path = "lab/tree" if application == "jupyterlab" else "notebooks"
         yield f"http://127.0.0.1:{port}/{path}/n.ipynb?token={TOKEN}"
     finally:
-        process.terminate()
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """
+    A server that is told to end while it starts a kernel may wait for that kernel for ever.
+    """
+    process.terminate()
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
         process.wait()
 
 
