@@ -51,6 +51,7 @@ _READERS = {
     ".ndjson": "read_json",
 }
 _UPDATES = ("INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "DROP", "ALTER", "TRUNCATE")
+_FIRST_WORD = re.compile(r"(?:[\s\ufeff]|--[^\r\n]*|/\*.*?\*/)*+([A-Za-z]+)", re.DOTALL)
 _NOT_THESE_TYPES = re.compile(
     r"No function matches the given name and argument types '(\w+)\(|(UNNEST) requires a single list"
 )
@@ -336,12 +337,7 @@ class DuckDBExecution:
         self._release = release
         self._sql = sql
         self._trino_sql = trino_sql
-        words = [w for w in tokenize(trino_sql).words[:5] if w not in {"OR", "REPLACE"}]
-        word = words[0] if words else ""
-        is_update = word in _UPDATES
-        self.update_type = (
-            " ".join(words[: 2 if word in {"CREATE", "DROP"} else 1]) if is_update else None
-        )
+        self.update_type = _update_type(trino_sql)
         self.rows_changed: int | None = None
         self._schema: pa.Schema | None = None
         self._batches: list[pa.RecordBatch] = []
@@ -624,6 +620,18 @@ def _interval_text(value: tuple[int, int, int] | None) -> str | None:
     days, hours = divmod(hours, 24)
     sign = "-" if total_ms < 0 else ""
     return f"{sign}{days} {hours:02}:{minutes:02}:{seconds:02}.{milliseconds:03}"
+
+
+def _update_type(trino_sql: str) -> str | None:
+    """
+    Trino's word for a statement that changes something; None for another.
+    """
+    first = _FIRST_WORD.match(trino_sql)
+    if first is None or first[1].upper() not in _UPDATES:
+        # To read the whole of a long query takes longer than to begin it.
+        return None
+    words = [w for w in tokenize(trino_sql).words[:5] if w not in {"OR", "REPLACE"}]
+    return " ".join(words[: 2 if words[0] in {"CREATE", "DROP"} else 1])
 
 
 def _show(sql: str) -> str | None:
