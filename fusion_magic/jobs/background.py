@@ -18,6 +18,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar, cast
 
@@ -31,6 +32,7 @@ from fusion_magic.errors import (
     LeaseLost,
     QueryCanceled,
     QueryGone,
+    ResultsUnavailable,
     StoreUnavailable,
     UnsupportedSql,
 )
@@ -227,6 +229,7 @@ class BackgroundRun:
                 hint="Their log files tell why; submit the query again when that is mended.",
             )
         submitted = from_payload(task)
+        self._remove_earlier_attempts()
         delays, away_since = _delays(), None
         while True:
             self._run = Run(
@@ -249,6 +252,16 @@ class BackgroundRun:
             yield next(delays)
             self._waits_for = ""
             self._require_kept()
+
+    def _remove_earlier_attempts(self) -> None:
+        """
+        Their workers could not, who were killed; what cannot be removed is in nobody's way.
+        """
+        if self.task.attempt > 1:
+            with suppress(ResultsUnavailable):
+                self.outside.storage.remove_attempts(
+                    str(self.task.job_id), before=self.task.attempt
+                )
 
     def _require_repeatable(self, error: FusionError, away_since: float) -> None:
         """

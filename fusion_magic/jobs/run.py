@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from fusion_magic.engines import Engine, EngineQuery, Execution, Progress
-from fusion_magic.errors import FusionError, ResultsUnavailable, StoreError
+from fusion_magic.errors import FusionError, StoreError
 from fusion_magic.jobs.drain import Drain, MemorySink, Sink, StorageSink
 from fusion_magic.jobs.names import Names
 from fusion_magic.jobs.notices import find_notices
@@ -206,20 +206,11 @@ class Run:
     def _sink(self) -> Sink:
         if not (self.is_stored or self.request.name or self.request.reuse_s is not None):
             return MemorySink(self.outside.max_memory)
-        if self.attempt is not None and self.attempt > 1:
-            self._remove_earlier_attempts(self.attempt)
         writer = self.outside.storage.writer(
             self.request.name, f"{self.job_id}-{self.attempt or 1}"
         )
         facts: dict[str, object] = {"job": str(self.job_id), "name": self.request.name or None}
         return StorageSink(writer, self.request.name, facts)
-
-    def _remove_earlier_attempts(self, attempt: int) -> None:
-        """
-        Their workers could not, who were killed; what cannot be removed is in nobody's way.
-        """
-        with suppress(ResultsUnavailable):
-            self.outside.storage.remove_attempts(str(self.job_id), before=attempt)
 
     def _find_reusable(self, age_s: float) -> Job | None:
         outside = self.outside

@@ -103,12 +103,13 @@ class ResultStorage:
             ResultsUnavailable: Something is there and cannot be removed.
         """
         self.remove_attempts(job_id)
-        with _translated(path or self._url):
-            if path is not None:
-                filesystem, file = _filesystem(path)
-                folder = file.rpartition("/")[0]
-                if filesystem.exists(folder):
-                    filesystem.rm(folder, recursive=True)
+        if path is None:
+            return
+        with _translated(path):
+            filesystem, file = _filesystem(path)
+            folder = file.rpartition("/")[0]
+            if filesystem.exists(folder):
+                filesystem.rm(folder, recursive=True)
 
     def remove_attempts(self, job_id: str, *, before: int | None = None) -> None:
         """
