@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from fusion_magic.engines.trino.client import TrinoSettings
 
 KINDS = ("basic", "jwt", "oauth2", "certificate", "kerberos")
-# Of engine.url, behind ``kerberos_``, and what the library calls them.
+# Of engine.url, and what the library calls them.
 # Source: https://trino.io/docs/476/security/kerberos.html
 KERBEROS_OPTIONS = {
-    "config": "config",
-    "delegate": "delegate",
-    "hostname": "hostname_override",
-    "principal": "principal",
-    "service": "service_name",
+    "kerberos_config": "config",
+    "kerberos_delegate": "delegate",
+    "kerberos_hostname": "hostname_override",
+    "kerberos_principal": "principal",
+    "kerberos_service": "service_name",
 }
 _UNAUTHORIZED = 401
 

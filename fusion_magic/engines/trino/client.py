@@ -42,10 +42,9 @@ except ImportError as exc:  # pragma: no cover - tested in an environment withou
 
 SOURCE = "fusion-magic"
 CAPABILITIES = "PARAMETRIC_DATETIME,PATH,SESSION_AUTHORIZATION"
-_KERBEROS = "kerberos_"
 OPTIONS = (  # of engine.url
     *("compress", "encoding", "http_scheme", "roles", "verify"),
-    *(f"{_KERBEROS}{name}" for name in KERBEROS_OPTIONS),
+    *KERBEROS_OPTIONS,
 )
 TIMEOUT_S = 60.0
 CANCEL_TIMEOUT_S, CANCEL_ATTEMPTS = 10.0, 3
@@ -140,11 +139,7 @@ class TrinoSettings:
             is_compressed=options.get("compress", "false") == "true",
             encodings=_encodings(options.get("encoding", "none")),
             password=password,
-            kerberos={
-                name.removeprefix(_KERBEROS): v
-                for name, v in options.items()
-                if name.startswith(_KERBEROS)
-            },
+            kerberos={name: value for name, value in options.items() if name in KERBEROS_OPTIONS},
             **others,
         )
         check_kind(made)
