@@ -140,11 +140,11 @@ class _Tokens:
         self._tokens: dict[str | None, str] = {}
 
     def get_token_from_cache(self, key: str | None) -> str | None:
-        found: str | None = self._tokens.get(key)
-        if found is None:
-            with _unless_locked():
-                found = self._kept.get_token_from_cache(key)
-        return found
+        found: str | None = None
+        with _unless_locked():
+            # Another process may have put a newer one there.
+            found = self._kept.get_token_from_cache(key)
+        return found or self._tokens.get(key)
 
     def store_token_to_cache(self, key: str | None, token: str) -> None:
         self._tokens[key] = token
