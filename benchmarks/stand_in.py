@@ -7,19 +7,20 @@ each of them ended. Source: Trino, https://trino.io/docs/476/develop/client-prot
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.servers.json_server import JsonAnswers
+
 LONGEST_WAIT_S = 1.0
 PORT, WAIT_S = (int(text) for text in sys.argv[1:3])
 ends: dict[str, float] = {}
 
 
-class Request(BaseHTTPRequestHandler):
+class Request(JsonAnswers, BaseHTTPRequestHandler):
     """
     One connection.
     """
@@ -32,11 +33,11 @@ class Request(BaseHTTPRequestHandler):
         """
         text = self.rfile.read(int(self.headers["Content-Length"])).decode()
         if text.startswith("SHOW CATALOGS"):
-            self._answer(_page("catalogs", kind="varchar", rows=[["blackhole"]]))
+            self.answer(_page("catalogs", kind="varchar", rows=[["blackhole"]]))
             return
         query = f"query_{len(ends)}"
         ends[query] = time.time() + WAIT_S
-        self._answer(_page(query, state="QUEUED", is_open=True))
+        self.answer(_page(query, state="QUEUED", is_open=True))
 
     def do_GET(self) -> None:
         """
@@ -44,33 +45,20 @@ class Request(BaseHTTPRequestHandler):
         """
         parts = urlsplit(self.path)
         if parts.path == "/ended":
-            self._answer(ends)
+            self.answer(ends)
             return
         query = parts.path.rpartition("/")[2]
         longest = parse_qs(parts.query).get("maxWait", [""])[0]
         wait_s = float(longest.removesuffix("ms")) / 1000 if longest else LONGEST_WAIT_S
         time.sleep(max(0.0, min(wait_s, ends[query] - time.time())))
         is_open = time.time() < ends[query]
-        self._answer(_page(query, is_open=is_open, rows=[] if is_open else [[1]]))
+        self.answer(_page(query, is_open=is_open, rows=[] if is_open else [[1]]))
 
     def do_DELETE(self) -> None:
         """
         Forget a query.
         """
-        self._answer({})
-
-    def _answer(self, page: dict[str, Any]) -> None:
-        content = json.dumps(page).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: Any) -> None:
-        """
-        Nothing is logged.
-        """
+        self.answer({})
 
 
 def _page(

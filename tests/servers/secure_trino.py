@@ -22,6 +22,7 @@ from tests.servers.certificates import (
     new_key,
     public_pem,
 )
+from tests.servers.json_server import JsonAnswers
 from tests.servers.trino import TrinoServer, free_port
 
 PASSWORDS = {
@@ -54,9 +55,6 @@ class SecureTrino:
         self.token_key = new_key()
         self.provider = Provider()
         self.https_port = free_port()
-        certificate, key = self.authority.issue("server")
-        self._keystore = work / "keystore.pem"
-        self._keystore.write_text(key.read_text() + certificate.read_text())
         self._home = work / "server"
         self.server = TrinoServer(
             self._home,
@@ -101,14 +99,9 @@ class SecureTrino:
     def _config(self) -> str:
         provider = self.provider
         return (
-            "http-server.https.enabled=true\n"
-            f"http-server.https.port={self.https_port}\n"
-            f"http-server.https.keystore.path={self._keystore}\n"
-            f"http-server.https.truststore.path={self.authority.path}\n"
+            https_config(self.authority, self.https_port)
+            + f"http-server.https.truststore.path={self.authority.path}\n"
             "http-server.authentication.type=CERTIFICATE,PASSWORD,JWT,OAUTH2\n"
-            # For the set-up of the tests alone, which goes by HTTP.
-            "http-server.authentication.allow-insecure-over-http=true\n"
-            "internal-communication.shared-secret=only-for-tests\n"
             f"http-server.authentication.password.user-mapping.file={self._home}/etc/users.json\n"
             "http-server.authentication.certificate.user-mapping.pattern=CN=([^,]+).*\n"
             f"http-server.authentication.jwt.key-file={self._home}/etc/jwt.pem\n"
@@ -120,8 +113,24 @@ class SecureTrino:
             "http-server.authentication.oauth2.scopes=profile\n"
             "http-server.authentication.oauth2.client-id=trino\n"
             "http-server.authentication.oauth2.client-secret=trino-secret\n"
-            "web-ui.authentication.type=fixed\nweb-ui.user=test\n"
         )
+
+
+def https_config(authority: Authority, port: int) -> str:
+    """
+    What a Trino that asks who one is needs, whatever it asks for: HTTPS, with a certificate of *authority*.
+    """
+    certificate, key = authority.issue("server")
+    keystore = authority.folder / "keystore.pem"
+    keystore.write_text(key.read_text() + certificate.read_text())
+    return (
+        f"http-server.https.enabled=true\nhttp-server.https.port={port}\n"
+        f"http-server.https.keystore.path={keystore}\n"
+        # For the set-up of the tests alone, which goes by HTTP.
+        "http-server.authentication.allow-insecure-over-http=true\n"
+        "internal-communication.shared-secret=only-for-tests\n"
+        "web-ui.authentication.type=fixed\nweb-ui.user=test\n"
+    )
 
 
 def _password_line(entry: tuple[str, str]) -> str:
@@ -174,13 +183,13 @@ class Provider:
         return {"keys": [key]}
 
 
-class _ProviderRequest(BaseHTTPRequestHandler):
+class _ProviderRequest(JsonAnswers, BaseHTTPRequestHandler):
     provider: Provider
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         if parts.path == "/keys":
-            self._answer(self.provider.keys())
+            self.answer(self.provider.keys())
             return
         asked = {key: values[0] for key, values in parse_qs(parts.query).items()}
         answer = {"error": "access_denied"} if self.provider.refuses else {"code": "one"}
@@ -191,15 +200,4 @@ class _ProviderRequest(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self._answer(self.provider.tokens())
-
-    def _answer(self, data: dict[str, Any]) -> None:
-        content = json.dumps(data).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: Any) -> None:
-        return None
+        self.answer(self.provider.tokens())

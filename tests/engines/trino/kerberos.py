@@ -16,6 +16,7 @@ from fusion_magic import Fusion, connect
 from fusion_magic.errors import EngineUnavailable
 from tests.servers.certificates import Authority
 from tests.servers.kdc import SERVICE, Kdc
+from tests.servers.secure_trino import https_config
 from tests.servers.trino import TrinoServer, free_port
 
 
@@ -30,22 +31,14 @@ def kdc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kdc]:
 def url(kdc: Kdc, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     work = Path(tmp_path_factory.mktemp("trino"))
     authority, port = Authority(work / "certificates"), free_port()
-    certificate, key = authority.issue("localhost")
-    keystore = work / "keystore.pem"
-    keystore.write_text(key.read_text() + certificate.read_text())
     server = TrinoServer(
         work / "server",
-        extra_config=f"http-server.https.enabled=true\nhttp-server.https.port={port}\n"
-        f"http-server.https.keystore.path={keystore}\nhttp-server.authentication.type=KERBEROS\n"
+        extra_config=https_config(authority, port) + "http-server.authentication.type=KERBEROS\n"
         f"http-server.authentication.krb5.service-name={SERVICE}\n"
         f"http-server.authentication.krb5.keytab={kdc.keytab}\n"
         "http-server.authentication.krb5.principal-hostname=localhost\n"
         "http-server.authentication.krb5.user-mapping.pattern=([^@]+)@.*\n"
-        f"http.authentication.krb5.config={kdc.config}\n"
-        # For the set-up of the tests alone, which goes by HTTP.
-        "http-server.authentication.allow-insecure-over-http=true\n"
-        "internal-communication.shared-secret=only-for-tests\n"
-        "web-ui.authentication.type=fixed\nweb-ui.user=test\n",
+        f"http.authentication.krb5.config={kdc.config}\n",
     ).start()
     options = {"verify": str(authority.path), "kerberos_config": str(kdc.config)}
     yield f"trino://localhost:{port}/tpch/tiny?{urlencode(options)}"
