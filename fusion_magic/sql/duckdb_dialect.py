@@ -31,6 +31,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from fusion_magic.errors import InvalidSql, Span, UnsupportedSql
+from fusion_magic.sql.exact_decimals import HALVED, exact_mean, exact_quotient
 from fusion_magic.sql.kinds import DATE, DECIMAL, DOUBLE, TEXT, WHOLE, Kind, Kinds
 from fusion_magic.sql.tokens import QUOTED, STRING, WORD, decode_unicode, tokenize
 
@@ -42,15 +43,7 @@ PREPARATION = (
     "CREATE TEMP MACRO fusion_scale(t) AS "
     "coalesce(try_cast(regexp_extract(t, '^DECIMAL\\(\\d+,(\\d+)\\)$', 1) AS INTEGER), 0)",
     "CREATE TEMP MACRO fusion_is_float(t) AS t IN ('DOUBLE', 'FLOAT')",
-    "CREATE TEMP MACRO fusion_whole(a) AS CAST(replace(CAST(a AS VARCHAR), '.', '') AS HUGEINT)",
-    "CREATE TEMP MACRO fusion_half_up(n, d) AS sign(n) * sign(d) * ((2 * abs(n) + abs(d)) // (2 * abs(d)))",
-    "CREATE TEMP MACRO fusion_exact(a, b, sa, sb) AS fusion_half_up("
-    "fusion_whole(a) * CAST(power(10, greatest(sa, sb) + sb - sa) AS HUGEINT), fusion_whole(b))",
-    "CREATE TEMP MACRO fusion_quotient(a, b) AS CASE WHEN a IS NULL OR b IS NULL THEN NULL "
-    "WHEN b = 0 THEN error('Division by zero') "
-    "ELSE fusion_exact(a, b, fusion_scale(typeof(a)), fusion_scale(typeof(b))) END",
-    "CREATE TEMP MACRO fusion_mean(total, n) AS CASE WHEN n > 0 "
-    "THEN fusion_exact(total, n, fusion_scale(typeof(total)), 0) END",
+    HALVED,
     "CREATE TEMP MACRO fusion_float_div(a, b) AS CASE WHEN b <> 0 THEN a / b WHEN a > 0 THEN CAST('inf' AS DOUBLE) "
     "WHEN a < 0 THEN CAST('-inf' AS DOUBLE) WHEN a = 0 AND b = 0 THEN CAST('nan' AS DOUBLE) END",
     "CREATE TEMP MACRO fusion_whole_div(a, b) AS CASE WHEN b = 0 THEN error('Division by zero') ELSE a / b END",
@@ -531,6 +524,11 @@ class _Rewriting:
         nodes = list(tree.walk())
         # Kinds are asked for by what the user wrote, so before anything is rewritten.
         self._known = {id(node): self._kinds.of(node) for node in nodes if isinstance(node, _TYPED)}
+        self._scales = {
+            id(node): (self._scale_of(node.left), self._scale_of(node.right))
+            for node in nodes
+            if isinstance(node, exp.Div)
+        }
         for node in reversed(nodes):
             rule = self._rules.get(type(node))
             new = rule(node) if rule is not None else node
@@ -542,10 +540,14 @@ class _Rewriting:
                 node.replace(new)
         return tree
 
+    def _scale_of(self, node: exp.Expr) -> int:
+        kind = self._kinds.of(node)
+        return kind.scale if kind is not None else 0
+
     def _division(self, node: exp.Div) -> exp.Expr:
         kind = self._known[id(node)]
         if kind is not None and kind.name == DECIMAL:
-            return _scaled(_call("fusion_quotient", node.left, node.right), kind.scale)
+            return exact_quotient(node.left, node.right, self._scales[id(node)])
         return _call(_DIVISIONS.get(kind, "fusion_div"), node.left, node.right)
 
     def _wrapped_average(self, node: exp.Window | exp.Filter) -> exp.Expr:
@@ -567,7 +569,7 @@ class _Rewriting:
         if kind is None or kind.name != DECIMAL:
             return _call("fusion_avg", whole.copy(), total)
         number = _with_aggregate(whole, average, exp.Count)
-        return _scaled(_call("fusion_mean", total, number), kind.scale)
+        return exact_mean(total, number, kind.scale)
 
     def _dated(self, node: exp.Expr) -> exp.Expr:
         """
@@ -623,17 +625,6 @@ def _unicode_text(node: exp.UnicodeString) -> exp.Expr:
         nul = _call("chr", exp.Literal.number(0))
         joined = exp.DPipe(this=exp.DPipe(this=joined, expression=nul), expression=other)
     return exp.paren(joined, copy=False)
-
-
-def _scaled(number: exp.Expr, scale: int) -> exp.Expr:
-    """
-    A decimal of that scale from its digits as a whole number.
-    """
-    digits = exp.cast(number, "DECIMAL(38, 0)")
-    if scale == 0:
-        return digits
-    unit = exp.cast(exp.Literal.string(f"0.{'1':0>{scale}}"), f"DECIMAL({scale}, {scale})")
-    return exp.Paren(this=exp.Mul(this=digits, expression=unit))
 
 
 def _cast(node: exp.Cast) -> exp.Expr:
