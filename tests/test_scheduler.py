@@ -19,7 +19,7 @@ from fusion_magic import Fusion, connect
 from fusion_magic.delivery import JobFacts
 from fusion_magic.errors import DeliveryError, PermanentDeliveryError, StoreUnavailable
 from fusion_magic.scheduler import ATTEMPTS, Scheduler
-from fusion_magic.store import Message, NewJob, Outcome, QueueRow
+from fusion_magic.store import Converted, Message, NewJob, Outcome, QueueRow
 from fusion_magic.store.tables import metadata, queue_delivery
 
 
@@ -152,8 +152,7 @@ def both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fusion]:
             ]
             job_id, store = uuid4(), opened.store
             store.create(NewJob(id=job_id, user_query="SELECT 1"))
-            store.queue(job_id, converted_query="", limit_=None, offset_=None, models=())
-            store.start(job_id)
+            store.start(job_id, Converted(""))
             store.finish(job_id, Outcome(queue=rows))
         yield opened
 

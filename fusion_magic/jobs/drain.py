@@ -7,9 +7,11 @@ A running statement on its way from the engine into a sink: memory, or a file th
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fusion_magic.engines import Execution
@@ -168,7 +170,7 @@ class Drain:
         """
         Hand the statement to the engine.
         """
-        threading.Thread(target=self._run, name=f"fusion-{self._label}", daemon=True).start()
+        _in_thread(self._run, f"fusion-{self._label}")
 
     def wait(self, on_tick: Callable[[Execution | None], None]) -> Iterator[None]:
         """
@@ -252,6 +254,29 @@ class InlineDrain(Drain):
         yield from self._steps()
         if self._error is not None:
             raise self._error
+
+
+# Threads that wait for their next statement: to start one takes as long as a small query.
+_idle: list[SimpleQueue[tuple[Callable[[], None], str]]] = []
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_idle.clear)  # a forked process has no threads
+
+
+def _in_thread(work: Callable[[], None], name: str) -> None:
+    try:
+        inbox = _idle.pop()
+    except IndexError:
+        inbox = SimpleQueue()
+        threading.Thread(target=_serve, args=(inbox,), daemon=True).start()
+    inbox.put((work, name))
+
+
+def _serve(inbox: SimpleQueue[tuple[Callable[[], None], str]]) -> None:
+    while True:
+        work, threading.current_thread().name = inbox.get()
+        work()
+        del work  # and the rows that it holds
+        _idle.append(inbox)
 
 
 def _arrivals(execution: Execution) -> Generator[pa.RecordBatch | None, None, None]:

@@ -73,7 +73,6 @@ def run(
     started = time.perf_counter()
     submitted = submit(request, names, outside.store)
     with recorded(outside.store, submitted.job_id):
-        outside.store.start(submitted.job_id)
         run_ = Run(submitted, outside)
         if submitted.translation.prefix is not None:
             result = run_.use()

@@ -1,5 +1,5 @@
 """
-A request becomes a job: the row first, then the translation, then QUEUED.
+A request becomes a job: the row first, then the translation, then QUEUED, or RUNNING at once.
 
 Both ways of running begin here; whoever then drives the job, the cell's own thread or a worker, runs the code of ``run``.
 """
@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from fusion_magic.errors import FusionError, LeaseLost, QueryCanceled, StoreError
 from fusion_magic.jobs.names import Names
 from fusion_magic.jobs.prepare import Into, Parameters, Translation, prepare
-from fusion_magic.store import NewJob, NewTask, Store
+from fusion_magic.store import Converted, NewJob, NewTask, Store
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Request:
 @dataclass(frozen=True, slots=True)
 class Submitted:
     """
-    A job that is QUEUED.
+    A job that is QUEUED for a worker, or RUNNING where its submitter runs it.
     """
 
     job_id: UUID
@@ -76,7 +76,7 @@ def submit(
     Write the job and translate its statement.
 
     Args:
-        make_task: For a job that a worker shall run: what that worker is told.
+        make_task: For a job that a worker shall run: what that worker is told; None where the caller runs it.
 
     Raises:
         StoreUnavailable: The job could not be written; nothing was run.
@@ -98,14 +98,13 @@ def submit(
         translation = prepare(
             request.text, names, params=request.params, limit=request.limit, into=request.into
         )
-        store.queue(
-            job_id,
-            converted_query=translation.converted_query,
-            limit_=translation.limit,
-            offset_=translation.offset,
-            models=translation.models,
-            task=make_task(translation) if make_task is not None else None,
+        converted = Converted(
+            translation.converted_query, translation.limit, translation.offset, translation.models
         )
+        if make_task is not None:
+            store.queue(job_id, converted, make_task(translation))
+        else:
+            store.start(job_id, converted)
     return Submitted(job_id, request, translation)
 
 

@@ -71,6 +71,18 @@ class ModelRow:
     trino_model_name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """
+    What a job's statement became: ready for the engine, its outermost limit and offset, the models it names.
+    """
+
+    query: str
+    limit: int | None = None
+    offset: int | None = None
+    models: Sequence[ModelRow] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueRow:
     """
@@ -634,24 +646,15 @@ class Store(Protocol):
         """
         ...
 
-    def queue(
-        self,
-        job_id: UUID,
-        *,
-        converted_query: str,
-        limit_: int | None,
-        offset_: int | None,
-        models: Sequence[ModelRow],
-        task: NewTask | None = None,
-    ) -> None:
+    def queue(self, job_id: UUID, converted: Converted, task: NewTask) -> None:
         """
-        INIT → QUEUED, with the translation and the FusionModel rows; with *task*, for a worker to take.
+        INIT → QUEUED, with the translation and the FusionModel rows, for a worker to take *task*.
         """
         ...
 
-    def start(self, job_id: UUID) -> None:
+    def start(self, job_id: UUID, converted: Converted) -> None:
         """
-        QUEUED → RUNNING.
+        INIT → QUEUED → RUNNING in one change, likewise, for a caller that runs the job itself.
         """
         ...
 

@@ -32,6 +32,7 @@ from fusion_magic.errors import (
 )
 from fusion_magic.store import (
     ColumnEdge,
+    Converted,
     Job,
     JobFilter,
     JobStatus,
@@ -137,29 +138,17 @@ class SqlStore:
                 },
             )
 
-    def queue(
-        self,
-        job_id: UUID,
-        *,
-        converted_query: str,
-        limit_: int | None,
-        offset_: int | None,
-        models: Sequence[ModelRow],
-        task: NewTask | None = None,
-    ) -> None:
+    def queue(self, job_id: UUID, converted: Converted, task: NewTask) -> None:
         """See ``Store.queue``."""
-        values = {"converted_query": converted_query, "limit_": limit_, "offset_": offset_}
         with self._writing() as connection:
-            self._move(connection, job_id, (JobStatus.INIT,), JobStatus.QUEUED, values)
-            _insert(connection, fusion_model, job_id, models)
-            if task is not None:
-                self.tasks.add(connection, job_id, task)
-                _detail(connection, job_id, {"driver": None})
+            self._convert(connection, job_id, JobStatus.QUEUED, converted)
+            self.tasks.add(connection, job_id, task)
+            _detail(connection, job_id, {"driver": None})
 
-    def start(self, job_id: UUID) -> None:
+    def start(self, job_id: UUID, converted: Converted) -> None:
         """See ``Store.start``."""
         with self._writing() as connection:
-            now = self._move(connection, job_id, (JobStatus.QUEUED,), JobStatus.RUNNING, {})
+            now = self._convert(connection, job_id, JobStatus.RUNNING, converted)
             _detail(connection, job_id, {"started": now})
 
     def record_query_id(self, job_id: UUID, query_id: str) -> None:
@@ -433,7 +422,6 @@ class SqlStore:
         except sa.exc.ArgumentError as exc:
             raise InvalidSettings(f"store.url names no database that is known: {exc}") from None
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_immediate)
         return engine
 
     def _make_folder(self) -> None:
@@ -470,6 +458,8 @@ class SqlStore:
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         with self._translated(), self._engine.begin() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
 
     def _read(self, query: Any, values: Mapping[str, object] | None = None) -> Sequence[Any]:
@@ -486,6 +476,18 @@ class SqlStore:
             )
         )
         return [_job(row._mapping) for row in rows]
+
+    def _convert(
+        self, connection: Connection, job_id: UUID, after: JobStatus, converted: Converted
+    ) -> datetime:
+        values = {
+            "converted_query": converted.query,
+            "limit_": converted.limit,
+            "offset_": converted.offset,
+        }
+        now = self._move(connection, job_id, (JobStatus.INIT,), after, values)
+        _insert(connection, fusion_model, job_id, converted.models)
+        return now
 
     def _end_task(self, connection: Connection, job_id: UUID, attempt: int | None) -> None:
         if attempt is not None:
@@ -540,7 +542,9 @@ def _moving(before: tuple[JobStatus, ...], names: tuple[str, ...]) -> Any:
     now: Any = sa.bindparam("now", type_=job.c.updated.type)
     return (
         sa.update(job)
-        .where(job.c.id == sa.bindparam("of_job"), job.c.status.in_([s.value for s in before]))
+        .where(
+            job.c.id == sa.bindparam("of_job"), sa.or_(*(job.c.status == s.value for s in before))
+        )
         .values(status=sa.bindparam("after"), updated=not_before(now), **_parameters(names))
     )
 
@@ -575,7 +579,7 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    # Transactions are begun by _begin_immediate; the driver must not begin its own.
+    # Transactions are begun by _writing; the driver must not begin its own.
     connection.isolation_level = None
     deadline = time.monotonic() + LOCK_PATIENCE_MS / 1000
     while True:
@@ -589,8 +593,3 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
             time.sleep(0.02)
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")
-
-
-def _begin_immediate(connection: Connection) -> None:
-    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -26,6 +26,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from fusion_magic.errors import IllegalTransition, LeaseLost, UnknownJob
 from fusion_magic.store import (
     ColumnEdge,
+    Converted,
     JobFilter,
     JobStatus,
     ModelRow,
@@ -138,14 +139,13 @@ class Model:
     def _queue(self, step: Step, known: KnownJob) -> str | None:
         if known.status != "INIT":
             return "IllegalTransition"
-        known.status, known.models = "QUEUED", step.rows
-        known.task = "WAITING" if step.is_background else ""
+        known.status, known.models, known.task = "QUEUED", step.rows, "WAITING"
         return None
 
     def _start(self, step: Step, known: KnownJob) -> str | None:
-        if known.status != "QUEUED":
+        if known.status != "INIT":
             return "IllegalTransition"
-        known.status = "RUNNING"
+        known.status, known.models = "RUNNING", step.rows
         return None
 
     def _record_query_id(self, step: Step, known: KnownJob) -> None:
@@ -253,21 +253,15 @@ def _do(store: SqlStore, step: Step) -> object:
     row = QueueRow(model_name_fqn=step.owner, from_fqn="a.b", command="LINEAGE")
     edge = ColumnEdge(source_fqn="a.b", source_column="x", target_fqn="t", target_column="y")
     outcome = Outcome(queue=[row] * step.rows, column_edges=[edge] * step.rows)
+    converted = Converted("SELECT 1", limit=1, models=[model] * step.rows)
     changes: dict[str, Any] = {
         "create": lambda: store.create(
             NewJob(id=job_id, user_query="SELECT 1", owner=step.owner, driver="d")
         ),
-        "queue": lambda: store.queue(
-            job_id,
-            converted_query="SELECT 1",
-            limit_=1,
-            offset_=None,
-            models=[model] * step.rows,
-            task=task if step.is_background else None,
-        ),
+        "queue": lambda: store.queue(job_id, converted, task),
         "finish": lambda: store.finish(job_id, outcome, attempt=attempt),
         "claim": lambda: _claim(store, step),
-        "start": lambda: store.start(job_id),
+        "start": lambda: store.start(job_id, converted),
         "record_query_id": lambda: store.record_query_id(job_id, f"q{step.rows}"),
         "fail": lambda: store.fail(job_id, error="no", attempt=attempt),
         "cancel": lambda: store.cancel(job_id, attempt=attempt),
@@ -349,7 +343,8 @@ class Interleavings(RuleBasedStateMachine):
         """
         known = self.model.jobs.get(Step("look", job=step.job, owner=self.owner).job_id)
         if known is not None and known.status in OPEN:
-            kinds = {"INIT": "queue", "QUEUED": "start", "RUNNING": "finish"}
+            first = "queue" if step.is_background else "start"
+            kinds = {"INIT": first, "QUEUED": "claim", "RUNNING": "finish"}
             self._one(Step(**{**vars(step), "kind": kinds[known.status], "is_late": False}), by)
 
     @rule(step=STEPS_OF_JOBS, by=st.integers(0, 1))
@@ -415,13 +410,12 @@ class Interleavings(RuleBasedStateMachine):
         *step* as its process does it: with its clock, and with the attempt by which a background job is changed.
         """
         now = self.now - timedelta(seconds=BEHIND_S * by)
-        kind, attempt = step.kind, None
+        attempt = None
         ready = Step(**{**vars(step), "owner": self.owner, "now": now})
         known = self.model.jobs.get(ready.job_id, KnownJob())
-        if known.task or kind == "release":
+        if known.task or step.kind == "release":
             attempt = known.attempt - step.is_late
-            kind = "claim" if kind == "start" else kind
-        return Step(**{**vars(ready), "kind": kind, "attempt": attempt})
+        return Step(**{**vars(ready), "attempt": attempt})
 
 
 @pytest.fixture

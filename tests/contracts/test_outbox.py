@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
-from fusion_magic.store import ColumnEdge, NewJob, Outcome, QueueRow
+from fusion_magic.store import ColumnEdge, Converted, NewJob, Outcome, QueueRow
 from fusion_magic.store.sql_store import SqlStore
 from tests.contracts.test_tasks import Clock, clock, store
 
@@ -24,8 +24,7 @@ def made(target: str) -> QueueRow:
 def finished(store: SqlStore, *rows: QueueRow, column_edges: tuple[ColumnEdge, ...] = ()) -> UUID:
     job_id = uuid4()
     store.create(NewJob(id=job_id, user_query="SELECT 1"))
-    store.queue(job_id, converted_query="SELECT 1", limit_=None, offset_=None, models=())
-    store.start(job_id)
+    store.start(job_id, Converted("SELECT 1"))
     store.finish(job_id, Outcome(queue=rows, column_edges=column_edges))
     return job_id
 

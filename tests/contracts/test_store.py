@@ -14,9 +14,21 @@ import pytest
 import sqlalchemy as sa
 
 from fusion_magic.errors import IllegalTransition, StoreTooNew, StoreUnavailable
-from fusion_magic.store import ColumnEdge, JobFilter, JobStatus, ModelRow, NewJob, Outcome, QueueRow
+from fusion_magic.store import (
+    ColumnEdge,
+    Converted,
+    JobFilter,
+    JobStatus,
+    ModelRow,
+    NewJob,
+    NewTask,
+    Outcome,
+    QueueRow,
+)
 from fusion_magic.store.sql_store import SqlStore, open_store
 from fusion_magic.store.tables import metadata
+
+TASK = NewTask(payload="{}", engine_url="duckdb://", owner="ana")
 
 
 @pytest.fixture
@@ -30,8 +42,7 @@ def running(store: SqlStore) -> UUID:
     job_id = uuid4()
     store.create(NewJob(id=job_id, user_query="SELECT 1", owner="ana"))
     model = ModelRow(model_id_of_om="1", fully_qualified_name="a.b.c.d", trino_model_name="a.c.d")
-    store.queue(job_id, converted_query="SELECT 1", limit_=2**40, offset_=None, models=[model])
-    store.start(job_id)
+    store.start(job_id, Converted("SELECT 1", limit=2**40, models=[model]))
     return job_id
 
 
@@ -107,10 +118,8 @@ def test_a_final_state_never_changes(store: SqlStore, change: str) -> None:
 
     with pytest.raises(IllegalTransition):
         {
-            "queue": lambda: store.queue(
-                job_id, converted_query="", limit_=None, offset_=None, models=[]
-            ),
-            "start": lambda: store.start(job_id),
+            "queue": lambda: store.queue(job_id, Converted(""), TASK),
+            "start": lambda: store.start(job_id, Converted("")),
             "finish": lambda: store.finish(
                 job_id,
                 Outcome(queue=[QueueRow(model_name_fqn="t", from_fqn="s", command="LINEAGE")]),

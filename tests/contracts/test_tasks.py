@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from fusion_magic.errors import IllegalTransition, LeaseLost, UnknownJob
-from fusion_magic.store import JobStatus, NewJob, NewTask, Outcome, Place, WorkerRow
+from fusion_magic.store import Converted, JobStatus, NewJob, NewTask, Outcome, Place, WorkerRow
 from fusion_magic.store.sql_store import SqlStore, open_store
 from fusion_magic.store.tables import job, job_task
 
@@ -58,14 +58,8 @@ def waiting(
 ) -> UUID:
     job_id = uuid4()
     store.create(NewJob(id=job_id, user_query="SELECT 1", owner=owner))
-    store.queue(
-        job_id,
-        converted_query="SELECT 1",
-        limit_=None,
-        offset_=None,
-        models=(),
-        task=NewTask(payload="{}", engine_url=engine_url, owner=owner, priority=priority),
-    )
+    task = NewTask(payload="{}", engine_url=engine_url, owner=owner, priority=priority)
+    store.queue(job_id, Converted("SELECT 1"), task)
     return job_id
 
 

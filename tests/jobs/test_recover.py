@@ -21,7 +21,7 @@ import pytest
 from fusion_magic import Fusion, connect
 from fusion_magic.jobs import recover as recovery
 from fusion_magic.jobs.recover import Driver, is_alive, recover
-from fusion_magic.store import DriverRow, JobStatus, NewJob
+from fusion_magic.store import Converted, DriverRow, JobStatus, NewJob
 from fusion_magic.store.sql_store import SqlStore, open_store
 
 PATIENCE_S = 120
@@ -161,8 +161,7 @@ def driven(store: SqlStore, driver: DriverRow | None, *, query_id: str | None = 
         NewJob(id=job_id, user_query="SELECT 1", driver=driver.id if driver else "signed off")
     )
     if query_id is not None:
-        store.queue(job_id, converted_query="SELECT 1", limit_=None, offset_=None, models=())
-        store.start(job_id)
+        store.start(job_id, Converted("SELECT 1"))
         store.record_query_id(job_id, query_id)
     return job_id
 

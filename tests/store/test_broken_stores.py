@@ -108,13 +108,12 @@ def test_a_process_killed_while_it_finishes_a_job_leaves_all_of_it_or_nothing(
         f"""
         import os, signal, uuid
         import sqlalchemy as sa
-        from fusion_magic.store import NewJob, Outcome, QueueRow
+        from fusion_magic.store import Converted, NewJob, Outcome, QueueRow
         from fusion_magic.store.sql_store import open_store
         store = open_store({url!r})
         job = uuid.uuid4()
         store.create(NewJob(id=job, user_query="SELECT 1"))
-        store.queue(job, converted_query="SELECT 1", limit_=None, offset_=None, models=())
-        store.start(job)
+        store.start(job, Converted("SELECT 1"))
         left = [{moment}]
         def count(*_):
             left[0] -= 1
