@@ -209,16 +209,17 @@ class SqlStore:
     def want_cancel(self, job_id: UUID) -> JobStatus:
         """See ``Store.want_cancel``."""
         with self._writing() as connection:
-            if self.tasks.take_back(connection, job_id):
-                now = self._move(connection, job_id, _OPEN, JobStatus.CANCELED, {})
-                _detail(connection, job_id, {"finished": now})
-                return JobStatus.CANCELED
-            status = connection.execute(sa.select(job.c.status).where(job.c.id == job_id)).scalar()
-            if status is None:
-                raise UnknownJob(f"There is no job {job_id}.")
-            if not JobStatus(status).is_final:
+            status = JobStatus.QUEUED
+            # A job that is QUEUED has a task; where there was none, it was queued, or taken, at this moment.
+            while status is JobStatus.QUEUED:
+                if self.tasks.take_back(connection, job_id):
+                    now = self._move(connection, job_id, _OPEN, JobStatus.CANCELED, {})
+                    _detail(connection, job_id, {"finished": now})
+                    return JobStatus.CANCELED
+                status = _status(connection, job_id)
+            if not status.is_final:
                 _detail(connection, job_id, {"is_cancel_wanted": True})
-            return JobStatus(status)
+            return status
 
     def is_cancel_wanted(self, job_id: UUID) -> bool:
         """See ``Store.is_cancel_wanted``."""
@@ -515,6 +516,13 @@ class SqlStore:
         raise IllegalTransition(
             f"Job {job_id} is {found or 'unknown'}, so that it cannot become {after.value}."
         )
+
+
+def _status(connection: Connection, job_id: UUID) -> JobStatus:
+    found = connection.execute(sa.select(job.c.status).where(job.c.id == job_id)).scalar()
+    if found is None:
+        raise UnknownJob(f"There is no job {job_id}.")
+    return JobStatus(found)
 
 
 def _insert(connection: Connection, table: sa.Table, job_id: UUID, rows: Sequence[Any]) -> None:
