@@ -7,58 +7,68 @@ each of them ended. Source: Trino, https://trino.io/docs/476/develop/client-prot
 
 from __future__ import annotations
 
+import asyncio
+import json
 import sys
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.servers.json_server import JsonAnswers
-
 LONGEST_WAIT_S = 1.0
+BACKLOG = 1024
 PORT, WAIT_S = (int(text) for text in sys.argv[1:3])
 ends: dict[str, float] = {}
 
 
-class Request(JsonAnswers, BaseHTTPRequestHandler):
+async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """
-    One connection.
+    One connection, its requests one after the other.
     """
+    try:
+        while True:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+            headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+            body = await reader.readexactly(int(headers.get("content-length", "0")))
+            method, target, _ = head[0].split(" ")
+            content = json.dumps(await _answer(method, target, body.decode())).encode()
+            kind = "Content-Type: application/json"
+            writer.write(
+                f"HTTP/1.1 200 OK\r\n{kind}\r\nContent-Length: {len(content)}\r\n\r\n".encode()
+                + content
+            )
+            await writer.drain()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        writer.close()
 
-    protocol_version = "HTTP/1.1"
 
-    def do_POST(self) -> None:
-        """
-        Take a statement.
-        """
-        text = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        if text.startswith("SHOW CATALOGS"):
-            self.answer(_page("catalogs", kind="varchar", rows=[["blackhole"]]))
-            return
-        query = f"query_{len(ends)}"
-        ends[query] = time.time() + WAIT_S
-        self.answer(_page(query, state="QUEUED", is_open=True))
+async def _answer(method: str, target: str, text: str) -> dict[str, Any]:
+    parts = urlsplit(target)
+    if method == "POST":
+        return _take(text)
+    if method == "DELETE":
+        return {}
+    if parts.path == "/ended":
+        return ends
+    longest = parse_qs(parts.query).get("maxWait", [""])[0]
+    wait_s = float(longest.removesuffix("ms")) / 1000 if longest else LONGEST_WAIT_S
+    return await _look(parts.path.rpartition("/")[2], wait_s)
 
-    def do_GET(self) -> None:
-        """
-        The next page, at once or when ``maxWait`` is over.
-        """
-        parts = urlsplit(self.path)
-        if parts.path == "/ended":
-            self.answer(ends)
-            return
-        query = parts.path.rpartition("/")[2]
-        longest = parse_qs(parts.query).get("maxWait", [""])[0]
-        wait_s = float(longest.removesuffix("ms")) / 1000 if longest else LONGEST_WAIT_S
-        time.sleep(max(0.0, min(wait_s, ends[query] - time.time())))
-        is_open = time.time() < ends[query]
-        self.answer(_page(query, is_open=is_open, rows=[] if is_open else [[1]]))
 
-    def do_DELETE(self) -> None:
-        """
-        Forget a query.
-        """
-        self.answer({})
+def _take(statement: str) -> dict[str, Any]:
+    if statement.startswith("SHOW CATALOGS"):
+        return _page("catalogs", kind="varchar", rows=[["blackhole"]])
+    query = f"query_{len(ends)}"
+    ends[query] = time.time() + WAIT_S
+    return _page(query, state="QUEUED", is_open=True)
+
+
+async def _look(query: str, wait_s: float) -> dict[str, Any]:
+    """
+    The next page, at once or when *wait_s* is over.
+    """
+    await asyncio.sleep(max(0.0, min(wait_s, ends[query] - time.time())))
+    is_open = time.time() < ends[query]
+    return _page(query, is_open=is_open, rows=[] if is_open else [[1]])
 
 
 def _page(
@@ -83,14 +93,14 @@ def _page(
     return page
 
 
-class Server(ThreadingHTTPServer):
+async def main() -> None:
     """
-    Takes many connections at once.
+    Serve until killed.
     """
-
-    request_queue_size = 1024
-    daemon_threads = True
+    server = await asyncio.start_server(serve, "127.0.0.1", PORT, backlog=BACKLOG)
+    async with server:
+        await server.serve_forever()
 
 
 if __name__ == "__main__":
-    Server(("127.0.0.1", PORT), Request).serve_forever()
+    asyncio.run(main())

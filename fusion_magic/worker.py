@@ -1,7 +1,7 @@
 """
 The worker: one process that claims background jobs and runs them, in turns: a job that waits for its engine holds no thread.
 
-    claim      while there is room, the next job under a lease
+    claim      while there is room, the next jobs under a lease
     go on      the jobs that are due, once the places where their answers go on are written down
     beat       every second: the lease of all of them, how far they are, and who is to be cancelled
     stop       SIGTERM: claim no more, let short jobs end, hand the others over where they stand
@@ -21,7 +21,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -43,6 +43,7 @@ logger = logging.getLogger(__name__)
 BEAT_S = 1.0
 IDLE_POLL_S = 0.1  # between two looks at an empty queue, and after a while
 LONG_IDLE_POLL_S = 0.5
+MOST_CLAIMED = 10  # at once: a claim is a transaction, and other workers want some too
 TURN_S = 0.05  # between two rounds of many turns
 LOOK_EACH_S = 1.2  # between two looks at a query when there are more jobs than threads
 STOP_PATIENCE_S = 20.0  # for jobs that could not be handed over
@@ -143,15 +144,15 @@ class Worker:
     def _serve(self) -> None:
         busy_at = time.monotonic()
         while not self._is_stopping.is_set():
-            task = self._claim() if len(self._turns) < self._concurrency else None
-            if task is not None:
+            tasks = self._claim(self._concurrency - len(self._turns))
+            for task in tasks:
                 self._begin(task)
             self._go_on()
             if self._turns:
                 busy_at = time.monotonic()
             elif self._idle_s is not None and time.monotonic() - busy_at > self._idle_s:
                 return
-            if task is None:
+            if not tasks:
                 self._rest()
 
     def _rest(self) -> None:
@@ -164,19 +165,24 @@ class Worker:
             self._news.wait(max(TURN_S, self._claims_at - time.monotonic()))
             self._news.clear()
 
-    def _claim(self) -> Task | None:
-        if time.monotonic() < self._claims_at:
-            return None
+    def _claim(self, room: int) -> Sequence[Task]:
+        if room < 1 or time.monotonic() < self._claims_at:
+            return ()
         try:
-            task = self._tasks.claim(self.id, engine_url=self._engine_url, lease_s=self._lease_s)
+            tasks = self._tasks.claim(
+                self.id,
+                engine_url=self._engine_url,
+                lease_s=self._lease_s,
+                most=min(room, MOST_CLAIMED),
+            )
         except StoreError:
             self._note_outage("claim")
-            return None
+            return ()
         self._idle_pause_s = (
-            IDLE_POLL_S if task else min(self._idle_pause_s * 1.02, LONG_IDLE_POLL_S)
+            IDLE_POLL_S if tasks else min(self._idle_pause_s * 1.02, LONG_IDLE_POLL_S)
         )
-        self._claims_at = 0.0 if task else time.monotonic() + self._idle_pause_s
-        return task
+        self._claims_at = 0.0 if tasks else time.monotonic() + self._idle_pause_s
+        return tasks
 
     def _note_outage(self, action: str) -> None:
         """

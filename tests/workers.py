@@ -12,6 +12,5 @@ def run_next(fusion: Fusion) -> None:
     """
     Claim the next waiting job and run it to its end.
     """
-    task = fusion.store.tasks.claim("worker", engine_url=fusion.engine_key, lease_s=60)
-    assert task is not None
+    [task] = fusion.store.tasks.claim("worker", engine_url=fusion.engine_key, lease_s=60)
     BackgroundRun(task, fusion._outside(), max_attempts=1).work()

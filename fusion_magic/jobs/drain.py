@@ -276,6 +276,7 @@ def _serve(inbox: SimpleQueue[tuple[Callable[[], None], str]]) -> None:
         work, threading.current_thread().name = inbox.get()
         work()
         del work  # and the rows that it holds
+        threading.current_thread().name = "fusion-idle"
         _idle.append(inbox)
 
 

@@ -357,9 +357,11 @@ class Tasks(Protocol):
     between owners: among jobs of one priority, the owner with the fewest running goes first.
     """
 
-    def claim(self, worker: str, *, engine_url: str, lease_s: float) -> Task | None:
+    def claim(
+        self, worker: str, *, engine_url: str, lease_s: float, most: int = 1
+    ) -> Sequence[Task]:
         """
-        Take a job whose lease has run out, else the next waiting one (QUEUED → RUNNING); None when there is none.
+        Take up to *most* jobs: those whose leases have run out, then the next waiting ones (QUEUED → RUNNING).
         """
         ...
 

@@ -8,7 +8,10 @@ has locked; on SQLite the transaction itself is the lock.
 
 from __future__ import annotations
 
+import heapq
+from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -30,19 +33,21 @@ class SqlTasks(SqlPart):
     The port ``Tasks``, on the connections of an ``SqlStore``.
     """
 
-    def claim(self, worker: str, *, engine_url: str, lease_s: float) -> Task | None:
+    def claim(
+        self, worker: str, *, engine_url: str, lease_s: float, most: int = 1
+    ) -> Sequence[Task]:
         """See ``Tasks.claim``."""
         now = self._clock()
         where = {"engine": engine_url, "now": now}
         if not self._read(_OPEN, where):
-            return None
+            return ()
         with self._writing() as connection:
-            task_id = connection.execute(_FIRST_STALLED, where).scalar()
-            task_id = task_id or _next_waiting(connection, engine_url)
-            if task_id is None:
-                return None
+            ids = list(connection.execute(_FIRST_STALLED, {**where, "most": most}).scalars())
+            ids += _next_waiting(connection, engine_url, most - len(ids))
+            if not ids:
+                return ()
             until = now + timedelta(seconds=lease_s)
-            return _take(connection, {"task": task_id, "of": worker, "now": now, "until": until})
+            return _take(connection, ids, {"of": worker, "now": now, "until": until})
 
     def renew(self, worker: str, *, lease_s: float, progress: Mapping[UUID, str]) -> None:
         """See ``Tasks.renew``."""
@@ -162,12 +167,21 @@ class SqlTasks(SqlPart):
         return done.rowcount == 1
 
 
-def _take(connection: Connection, values: Mapping[str, object]) -> Task:
-    connection.execute(_CLAIM, values)
-    row = connection.execute(_CLAIMED_TASK, values).one()
-    if connection.execute(_START, {**values, "id_of_job": row.job_id}).rowcount:
-        connection.execute(_STARTED, {**values, "id_of_job": row.job_id})
-    return Task(**row._mapping)
+def _take(
+    connection: Connection, ids: Sequence[int], values: Mapping[str, object]
+) -> Sequence[Task]:
+    """
+    The tasks of those *ids*, which are locked, as the worker's; in that order.
+    """
+    connection.execute(_CLAIM, {**values, "tasks": ids})
+    rows = {row.id: row for row in connection.execute(_CLAIMED_TASKS, {"tasks": ids})}
+    new = [row.job_id for row in rows.values() if row.status == JobStatus.QUEUED.value]
+    if new:
+        connection.execute(_START, {**values, "of_jobs": new})
+        connection.execute(_STARTED, {**values, "of_jobs": new})
+    return [
+        Task(**{name: getattr(rows[task_id], name) for name in _TASK_FIELDS}) for task_id in ids
+    ]
 
 
 def _record_query_ids(connection: Connection, ids: Sequence[tuple[UUID, str]]) -> None:
@@ -193,28 +207,36 @@ def _change(
         raise LeaseLost(f"Job {job_id} was taken by another worker, or has ended.")
 
 
-def _next_waiting(connection: Connection, engine_url: str) -> int | None:
+def _next_waiting(connection: Connection, engine_url: str, most: int) -> list[int]:
     """
-    The task to run next, locked: the highest priority, then the owner with the fewest running, then the oldest.
+    The tasks to run next, locked: the highest priority, then the owner with the fewest running, then the oldest.
     """
-    for owner in _owners_in_turn(connection, engine_url):
-        where = {"engine": engine_url, "of_owner": owner}
-        found: int | None = connection.execute(_NEXT_OF_OWNER, where).scalar()
-        if found is not None:
-            return found
-    return None
-
-
-def _owners_in_turn(connection: Connection, engine_url: str) -> list[str]:
-    rows = connection.execute(_HEADS, {"engine": engine_url}).all()
-    if len(rows) < 2:
-        return [row.owner for row in rows]
-    running = {owner: int(number) for owner, number in connection.execute(_RUNNING)}
-    in_turn = sorted(rows, key=lambda row: (row.rank, running.get(row.owner, 0), row.id))
-    return [row.owner for row in in_turn]
+    if most < 1:
+        return []
+    first = connection.execute(_HEADS, {"engine": engine_url}).all()
+    running = connection.execute(_RUNNING).all() if len(first) > 1 else ()
+    numbers = {row.owner: int(row.number) for row in running}
+    in_turn = [(row.rank, numbers.get(row.owner, 0), row.id, row.owner) for row in first]
+    heapq.heapify(in_turn)
+    waiting: dict[str, deque[Any]] = {}
+    chosen: list[int] = []
+    while in_turn and len(chosen) < most:
+        _, running_of_owner, _, owner = heapq.heappop(in_turn)
+        if owner not in waiting:
+            where = {"engine": engine_url, "of_owner": owner, "most": most - len(chosen)}
+            waiting[owner] = deque(connection.execute(_NEXT_OF_OWNER, where))
+        if waiting[owner]:
+            chosen.append(waiting[owner].popleft().id)
+        if waiting[owner]:
+            following = waiting[owner][0]
+            heapq.heappush(in_turn, (following.rank, running_of_owner + 1, following.id, owner))
+    return chosen
 
 
 # The statements of a claim are built once: to build them takes longer than to run them.
+_MOST = sa.bindparam("most", type_=sa.Integer)
+_JOBS: Any = sa.bindparam("of_jobs", expanding=True)
+_OF_TASKS = job_task.c.id.in_(sa.bindparam("tasks", expanding=True))
 
 
 def _is(table: Any, state: str) -> Any:
@@ -228,7 +250,7 @@ def _waits(table: Any) -> tuple[Any, ...]:
 
 def _first_waiting(table: Any, owner: Any) -> Any:
     ids = sa.select(table.c.id).where(*_waits(table), table.c.owner == owner)
-    return ids.order_by(table.c.rank, table.c.id).limit(1)
+    return ids.order_by(table.c.rank, table.c.id)
 
 
 def _heads() -> Any:
@@ -244,7 +266,7 @@ def _heads() -> Any:
         .scalar_subquery()
     )
     owners = owners.union_all(sa.select(following).where(owners.c.owner.is_not(None)))
-    first_id = _first_waiting(job_task.alias("head"), owners.c.owner).scalar_subquery()
+    first_id = _first_waiting(job_task.alias("head"), owners.c.owner).limit(1).scalar_subquery()
     heads = sa.select(first_id.label("id")).where(owners.c.owner.is_not(None)).subquery()
     return sa.select(job_task.c.owner, job_task.c.rank, job_task.c.id).join(
         heads, heads.c.id == job_task.c.id
@@ -257,7 +279,7 @@ _STALLED = (
     .where(job_task.c.lease_until < sa.bindparam("now"))
 )
 _FIRST_STALLED = (
-    _STALLED.order_by(job_task.c.lease_until).limit(1).with_for_update(skip_locked=True)
+    _STALLED.order_by(job_task.c.lease_until).limit(_MOST).with_for_update(skip_locked=True)
 )
 # The least of each, which stands first in an index: for any of them PostgreSQL would read the table until it finds one.
 _OPEN = sa.select(sa.literal(1)).where(
@@ -273,16 +295,19 @@ _OPEN = sa.select(sa.literal(1)).where(
 )
 _HEADS = _heads()
 _RUNNING = (
-    sa.select(job_task.c.owner, sa.func.count())
+    sa.select(job_task.c.owner, sa.func.count().label("number"))
     .where(_is(job_task, CLAIMED))
     .group_by(job_task.c.owner)
 )
-_NEXT_OF_OWNER = _first_waiting(job_task, sa.bindparam("of_owner")).with_for_update(
-    skip_locked=True
+_NEXT_OF_OWNER = (
+    _first_waiting(job_task, sa.bindparam("of_owner"))
+    .add_columns(job_task.c.rank)
+    .limit(_MOST)
+    .with_for_update(skip_locked=True)
 )
 _CLAIM = (
     sa.update(job_task)
-    .where(job_task.c.id == sa.bindparam("task"))
+    .where(_OF_TASKS)
     .values(
         state=CLAIMED,
         worker=sa.bindparam("of"),
@@ -290,8 +315,11 @@ _CLAIM = (
         attempt=job_task.c.attempt + 1,
     )
 )
-_CLAIMED_TASK = (
+_TASK_FIELDS = [field.name for field in fields(Task)]
+_CLAIMED_TASKS = (
     sa.select(
+        job_task.c.id,
+        job.c.status,
         job.c.id.label("job_id"),
         job.c.user_query,
         job.c.converted_query,
@@ -304,20 +332,18 @@ _CLAIMED_TASK = (
     )
     .join(job_detail, job_detail.c.job_id == job.c.id)
     .join(job_task, job_task.c.job_id == job.c.id)
-    .where(job_task.c.id == sa.bindparam("task"))
+    .where(_OF_TASKS)
 )
 _START = (
     sa.update(job)
-    .where(job.c.id == sa.bindparam("id_of_job"), job.c.status == JobStatus.QUEUED.value)
+    .where(job.c.id.in_(_JOBS), job.c.status == JobStatus.QUEUED.value)
     .values(
         status=JobStatus.RUNNING.value,
         updated=not_before(sa.bindparam("now", type_=job.c.updated.type)),
     )
 )
 _STARTED = (
-    sa.update(job_detail)
-    .where(job_detail.c.job_id == sa.bindparam("id_of_job"))
-    .values(started=sa.bindparam("now"))
+    sa.update(job_detail).where(job_detail.c.job_id.in_(_JOBS)).values(started=sa.bindparam("now"))
 )
 _CHECKPOINT = (
     sa.update(job_task)
@@ -335,7 +361,7 @@ _LOCKED = (
     .order_by(job_task.c.id)
     .with_for_update()
 )
-_LOCKED_OF_JOBS = _LOCKED.where(job_task.c.job_id.in_(sa.bindparam("of_jobs", expanding=True)))
+_LOCKED_OF_JOBS = _LOCKED.where(job_task.c.job_id.in_(_JOBS))
 _QUERY_ID = (
     sa.update(job_detail)
     .where(job_detail.c.job_id == sa.bindparam("of_job"))

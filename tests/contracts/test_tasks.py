@@ -64,7 +64,8 @@ def waiting(
 
 
 def claim(store: SqlStore, worker: str = "w1", lease_s: float = 30) -> Any:
-    return store.tasks.claim(worker, engine_url=ENGINE, lease_s=lease_s)
+    tasks = store.tasks.claim(worker, engine_url=ENGINE, lease_s=lease_s)
+    return tasks[0] if tasks else None
 
 
 def status(store: SqlStore, job_id: UUID) -> JobStatus:
@@ -189,6 +190,29 @@ def test_owners_share_the_workers_fairly(store: SqlStore) -> None:
     owners = [claim(store).owner for _ in range(6)]
 
     assert Counter(owners) == {"ana": 3, "bo": 3}
+
+
+def test_several_are_claimed_in_the_order_of_one_after_the_other(
+    store: SqlStore, clock: Clock
+) -> None:
+    stalled = waiting(store)
+    claim(store, "gone", lease_s=1)
+    clock.now += timedelta(seconds=2)
+    ana = [waiting(store, "ana") for _ in range(4)]
+    bo, late_bo = waiting(store, "bo"), waiting(store, "bo")
+    urgent = waiting(store, "ana", priority=5)
+
+    tasks = store.tasks.claim("w1", engine_url=ENGINE, lease_s=30, most=7)
+
+    # ana has two that run when it is the others' turn: the one that stalled and the urgent one.
+    assert [task.job_id for task in tasks] == [
+        *(stalled, urgent, bo, late_bo, ana[0], ana[1], ana[2])
+    ]
+    assert {task.attempt for task in tasks[1:]} == {1}
+    assert tasks[0].attempt == 2
+    assert {status(store, task.job_id) for task in tasks} == {JobStatus.RUNNING}
+    assert [task.job_id for task in store.tasks.claim("w1", engine_url=ENGINE, lease_s=30, most=7)] == [ana[3]]  # fmt: skip
+    assert not store.tasks.claim("w1", engine_url=ENGINE, lease_s=30, most=7)
 
 
 def test_a_waiting_job_is_cancelled_at_once(store: SqlStore) -> None:
@@ -347,9 +371,10 @@ def test_leases_are_renewed_while_places_are_written_in_any_order(store: SqlStor
 
 def _take_all(url: str, name: str, taken: Any) -> None:
     store = open_store(url)
-    while (task := store.tasks.claim(name, engine_url=ENGINE, lease_s=60)) is not None:
-        taken.put(str(task.job_id))
-        store.finish(task.job_id, Outcome(), attempt=task.attempt)
+    while tasks := store.tasks.claim(name, engine_url=ENGINE, lease_s=60, most=3):
+        for task in tasks:
+            taken.put(str(task.job_id))
+            store.finish(task.job_id, Outcome(), attempt=task.attempt)
     store.close()
 
 

@@ -25,8 +25,7 @@ def fusion(tmp_path: Path) -> Iterator[Fusion]:
 
 def claimed(fusion: Fusion, sql: str = "SELECT 1 AS x") -> tuple[Task, BackgroundRun]:
     fusion.submit(sql)
-    task = fusion.store.tasks.claim("w", engine_url=fusion.engine_key, lease_s=0)
-    assert task is not None
+    [task] = fusion.store.tasks.claim("w", engine_url=fusion.engine_key, lease_s=0)
     return task, BackgroundRun(task, fusion._outside(), max_attempts=3)
 
 
@@ -34,8 +33,7 @@ def place(fusion: Fusion) -> str | None:
     """
     Where the next attempt would go on.
     """
-    task = fusion.store.tasks.claim("w", engine_url=fusion.engine_key, lease_s=0)
-    assert task is not None
+    [task] = fusion.store.tasks.claim("w", engine_url=fusion.engine_key, lease_s=0)
     return task.next_uri
 
 
@@ -66,7 +64,7 @@ def test_a_job_is_handed_over_before_its_rows_come(fusion: Fusion) -> None:
 def test_a_job_is_given_up_after_so_many_workers(fusion: Fusion) -> None:
     task, _ = claimed(fusion)
     for _attempt in range(3):
-        claim: Any = fusion.store.tasks.claim("w", engine_url=fusion.engine_key, lease_s=0)
+        [claim] = fusion.store.tasks.claim("w", engine_url=fusion.engine_key, lease_s=0)
 
     BackgroundRun(claim, fusion._outside(), max_attempts=3).work()
 
@@ -110,8 +108,7 @@ def test_an_engine_without_room_for_a_question_says_nothing_of_the_statement(
         onto_file.run("CREATE TABLE file.main.t AS SELECT 1 AS x")
         task, run = claimed(onto_file, "INSERT INTO file.main.t SELECT 2")
         run._checkpoint("q", "uri", True)
-        again = onto_file.store.tasks.claim("w", engine_url=onto_file.engine_key, lease_s=0)
-        assert again is not None
+        [again] = onto_file.store.tasks.claim("w", engine_url=onto_file.engine_key, lease_s=0)
         engine: Any = Restarted(onto_file.engine)
 
         BackgroundRun(again, replace(onto_file._outside(), engine=engine), max_attempts=3).work()
@@ -127,7 +124,7 @@ def test_a_write_that_may_have_been_done_is_not_done_again(fusion: Fusion, tmp_p
         onto_file.run("CREATE TABLE file.main.t AS SELECT 1 AS x")
         task, run = claimed(onto_file, "INSERT INTO file.main.t SELECT 2")
         run._checkpoint(None, "begun", False)
-        again: Any = onto_file.store.tasks.claim("w", engine_url=onto_file.engine_key, lease_s=0)
+        [again] = onto_file.store.tasks.claim("w", engine_url=onto_file.engine_key, lease_s=0)
 
         BackgroundRun(again, onto_file._outside(), max_attempts=3).work()
 
@@ -142,7 +139,7 @@ def test_a_table_that_is_not_there_is_made_again(fusion: Fusion, tmp_path: Path)
     with connect(data_dir=str(tmp_path), engine_url=url, worker_start="never") as onto_file:
         task, run = claimed(onto_file, "CREATE TABLE other.main.t AS SELECT 2 AS x")
         run._checkpoint(None, "begun", False)
-        again: Any = onto_file.store.tasks.claim("w", engine_url=onto_file.engine_key, lease_s=0)
+        [again] = onto_file.store.tasks.claim("w", engine_url=onto_file.engine_key, lease_s=0)
 
         BackgroundRun(again, onto_file._outside(), max_attempts=3).work()
 
