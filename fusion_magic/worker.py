@@ -144,7 +144,9 @@ class Worker:
     def _serve(self) -> None:
         busy_at = time.monotonic()
         while not self._is_stopping.is_set():
-            tasks = self._claim(self._concurrency - len(self._turns))
+            # Jobs that run go before new ones: what is late is not to become later.
+            room = 0 if self._crew.is_behind else self._concurrency - len(self._turns)
+            tasks = self._claim(room)
             for task in tasks:
                 self._begin(task)
             self._go_on()
@@ -314,6 +316,13 @@ class Crew:
         self._count = 0
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._idle = threading.Semaphore(0)
+
+    @property
+    def is_behind(self) -> bool:
+        """
+        Whether an order waits for a thread.
+        """
+        return not self._orders.empty()
 
     def give(self, order: Callable[[], None]) -> None:
         """

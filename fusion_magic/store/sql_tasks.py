@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -194,17 +195,25 @@ def _record_query_ids(connection: Connection, ids: Sequence[tuple[UUID, str]]) -
 def _change(
     connection: Connection, job_id: UUID, attempt: int, values: Mapping[str, object]
 ) -> None:
+    given = {f"new_{name}": value for name, value in values.items()}
     done = connection.execute(
-        sa.update(job_task)
-        .where(
-            job_task.c.job_id == job_id,
-            job_task.c.attempt == attempt,
-            job_task.c.state == CLAIMED,
-        )
-        .values(**values)
+        _changing(tuple(values)), {"of_job": job_id, "of_attempt": attempt, **given}
     )
     if done.rowcount != 1:
         raise LeaseLost(f"Job {job_id} was taken by another worker, or has ended.")
+
+
+@cache
+def _changing(names: tuple[str, ...]) -> Any:
+    return (
+        sa.update(job_task)
+        .where(
+            job_task.c.job_id == sa.bindparam("of_job"),
+            job_task.c.attempt == sa.bindparam("of_attempt"),
+            job_task.c.state == CLAIMED,
+        )
+        .values(**{name: sa.bindparam(f"new_{name}") for name in names})
+    )
 
 
 def _next_waiting(connection: Connection, engine_url: str, most: int) -> list[int]:

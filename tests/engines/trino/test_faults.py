@@ -199,7 +199,8 @@ def test_a_server_that_stays_away_is_an_error_after_a_while(
 def test_a_place_that_is_gone_is_said_to_be_gone(
     engine: TrinoEngine, proxy: Proxy, number: int
 ) -> None:
-    proxy.faults[3] = status(number)
+    # It says so again to who asks twice.
+    proxy.faults[3] = proxy.faults[4] = status(number)
 
     with pytest.raises(QueryGone):
         rows(engine)
