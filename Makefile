@@ -16,6 +16,8 @@ help:
 	@echo "make notebooks    run the notebooks and store their outputs"
 	@echo "make lint    format, lint, types, layers"
 	@echo "make bench   the benchmarks against the peers"
+	@echo "make faults  workers and schedulers killed 200 times, outages of a minute: half an hour"
+	@echo "make kerberos  Trino behind a real KDC; the system's Kerberos must be there"
 
 .venv/made.ok:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name it with make PYTHON=/path/to/python3"; exit 1; }
@@ -73,7 +75,7 @@ bench: $(DEV)
 clean:
 	rm -rf .venv .cache dist notebooks/data
 
-# Workers and schedulers killed 200 times, outages of 60 s; make test kills each 20 times and takes 8 s.
+# Workers and schedulers killed 200 times, outages of 60 s; make test kills each 20 times, with shorter outages.
 faults: system $(DEV)
 	FUSION_TEST_KILLS=200 FUSION_TEST_OUTAGE_S=60 $(BIN)/python -m pytest -q -s tests/acceptance/faults
 

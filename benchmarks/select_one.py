@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.timing import peers_python, run_json, table
 
+TURNS = 3
 CODE = """
 import contextlib, io, json, os, statistics, sys, time, warnings
 warnings.simplefilter("ignore")
@@ -33,7 +34,7 @@ print(json.dumps({"ms": statistics.median(taken) * 1000}))
 
 def main() -> None:
     """
-    Print the medians of 300 cells each.
+    Print the medians of 300 cells each: the best of three processes, taken in turns.
     """
     peers = peers_python()
     with tempfile.TemporaryDirectory() as folder:
@@ -49,10 +50,12 @@ def main() -> None:
             ("JupySQL on DuckDB, no job", peers, "sql", "%sql duckdb://", "%%sql\nSELECT 1"),
             ("magic-duckdb, no job", peers, "magic_duckdb", "", "%%dql\nSELECT 1"),
         ]
-        rows = [
-            (name, run_json(python, CODE, extension, lines, cell)["ms"], "ms")
-            for name, python, extension, lines, cell in cells
-        ]
+        taken: dict[str, list[float]] = {}
+        for _ in range(TURNS):
+            for name, python, extension, lines, cell in cells:
+                found = run_json(python, CODE, extension, lines, cell)
+                taken.setdefault(name, []).append(found["ms"])
+        rows = [(name, min(times), "ms") for name, times in taken.items()]
     table("SELECT 1, a whole cell", rows, base="fusion-magic, a durable job each")
 
 
