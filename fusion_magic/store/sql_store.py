@@ -62,6 +62,9 @@ from fusion_magic.store.tables import (
 
 REVISION = "0005"  # of this program's schema: the newest file in migrations/versions
 LOCK_PATIENCE_MS = 30_000
+CANCEL_ATTEMPTS = (
+    3  # to take back a job that is QUEUED and had no task: it was queued, or taken, at that moment
+)
 _OPEN = (JobStatus.INIT, JobStatus.QUEUED, JobStatus.RUNNING)
 
 
@@ -209,14 +212,14 @@ class SqlStore:
     def want_cancel(self, job_id: UUID) -> JobStatus:
         """See ``Store.want_cancel``."""
         with self._writing() as connection:
-            status = JobStatus.QUEUED
-            # A job that is QUEUED has a task; where there was none, it was queued, or taken, at this moment.
-            while status is JobStatus.QUEUED:
+            for _ in range(CANCEL_ATTEMPTS):
                 if self.tasks.take_back(connection, job_id):
                     now = self._move(connection, job_id, _OPEN, JobStatus.CANCELED, {})
                     _detail(connection, job_id, {"finished": now})
                     return JobStatus.CANCELED
                 status = _status(connection, job_id)
+                if status is not JobStatus.QUEUED:
+                    break
             if not status.is_final:
                 _detail(connection, job_id, {"is_cancel_wanted": True})
             return status

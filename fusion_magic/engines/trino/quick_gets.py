@@ -3,13 +3,14 @@ GETs without what requests does anew for each of them: a third of its time, and 
 asks for a thousand pages a second.
 
 They go over requests' own connections, with its own headers, made once. Only where nothing but the address differs between
-two of them, which excludes logins and proxies; and only an answer with status 200 counts: whatever else there is, requests
+two of them, which excludes logins, proxies and cookies for some paths; and only an answer with status 200 counts: whatever else there is, requests
 asks again, and says what is wrong.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http.client import HTTPException
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -18,6 +19,15 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.cookies import extract_cookies_to_jar
 from requests.utils import select_proxy
+
+# What else than an answer there may be; requests says it in words.
+_FOREIGN = (
+    urllib3.exceptions.HTTPError,
+    requests.RequestException,
+    HTTPException,
+    OSError,
+    ValueError,
+)
 
 
 class QuickGets:
@@ -49,27 +59,31 @@ class QuickGets:
         """
         The answer with its content read; None where requests has to ask.
         """
+        try:
+            answer = self._ask(url)
+        except _FOREIGN:
+            return None
+        return answer if answer is not None and answer.status == 200 else None
+
+    def _ask(self, url: str) -> urllib3.BaseHTTPResponse | None:
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
-        if select_proxy(origin, self._http.proxies) is not None:
+        are_cookies_for_all = all(cookie.path == "/" for cookie in self._http.cookies)
+        if not are_cookies_for_all or select_proxy(origin, self._http.proxies) is not None:
             return None
         prepared = self._prepare(origin)
-        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
-        try:
-            answer = self._pool(origin, prepared).urlopen(
-                *("GET", target),
-                headers=prepared.headers,
-                timeout=self._timeout,
-                retries=False,
-                redirect=False,
-                assert_same_host=False,
-            )
-        except urllib3.exceptions.HTTPError:
-            return None
+        answer: urllib3.BaseHTTPResponse = self._pool(origin, prepared).urlopen(
+            *("GET", f"{parts.path}?{parts.query}" if parts.query else parts.path),
+            headers=prepared.headers,
+            timeout=self._timeout,
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+        )
         if "Set-Cookie" in answer.headers:
-            extract_cookies_to_jar(self._http.cookies, prepared, answer)
+            extract_cookies_to_jar(self._http.cookies, prepared, cast("Any", answer))
             self._prepared.pop(origin, None)
-        return cast("urllib3.BaseHTTPResponse", answer) if answer.status == 200 else None
+        return answer
 
     def _prepare(self, origin: str) -> requests.PreparedRequest:
         found = self._prepared.get(origin)

@@ -24,6 +24,7 @@ class Answers(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     seen: list[dict[str, str | None]]
+    cookies_for = "/"
 
     def do_GET(self) -> None:
         names = ("X-Trino-User", "Authorization", "Accept-Encoding", "Cookie")
@@ -31,7 +32,7 @@ class Answers(BaseHTTPRequestHandler):
         content = self.path.encode()
         self.send_response(int(self.path[1:4]))
         self.send_header("Content-Length", str(len(content)))
-        self.send_header("Set-Cookie", f"route={len(self.seen)}")
+        self.send_header("Set-Cookie", f"route={len(self.seen)}; Path={self.cookies_for}")
         self.send_header("Location", "/200")
         self.end_headers()
         self.wfile.write(content)
@@ -75,6 +76,25 @@ def test_what_requests_would_send_is_sent(
     assert [each["Cookie"] for each in seen] == [None, "route=1", "route=2"]
     assert all({**each, "Cookie": ""} == {**seen[2], "Cookie": ""} for each in seen)
     assert str(seen[0]["Authorization"]).startswith("Basic ")
+
+
+def test_a_cookie_for_some_paths_is_left_to_requests(
+    http: requests.Session,
+    server: tuple[str, list[dict[str, str | None]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    url, seen = server
+    monkeypatch.setattr(Answers, "cookies_for", "/200")
+    gets = quick_gets(http)
+
+    assert gets.get(f"{url}/200") is not None
+    assert gets.get(f"{url}/200") is None
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http:///x", "ftp://host/x", "http://a b/x"])
+def test_an_address_that_is_none_is_left_to_requests(http: requests.Session, url: str) -> None:
+    assert quick_gets(http).get(url) is None
 
 
 @pytest.mark.parametrize("status", [204, 302, 401, 404, 503])
