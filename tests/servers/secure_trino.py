@@ -22,7 +22,6 @@ from tests.servers.certificates import (
     new_key,
     public_pem,
 )
-from tests.servers.json_server import JsonAnswers
 from tests.servers.trino import TrinoServer, free_port
 
 PASSWORDS = {
@@ -183,13 +182,13 @@ class Provider:
         return {"keys": [key]}
 
 
-class _ProviderRequest(JsonAnswers, BaseHTTPRequestHandler):
+class _ProviderRequest(BaseHTTPRequestHandler):
     provider: Provider
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         if parts.path == "/keys":
-            self.answer(self.provider.keys())
+            self._answer(self.provider.keys())
             return
         asked = {key: values[0] for key, values in parse_qs(parts.query).items()}
         answer = {"error": "access_denied"} if self.provider.refuses else {"code": "one"}
@@ -200,4 +199,15 @@ class _ProviderRequest(JsonAnswers, BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.answer(self.provider.tokens())
+        self._answer(self.provider.tokens())
+
+    def log_message(self, *_: Any) -> None:
+        return None
+
+    def _answer(self, data: dict[str, Any]) -> None:
+        content = json.dumps(data).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
