@@ -4,7 +4,7 @@ What the parts of the SQL store share: its connections and its clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
@@ -36,6 +36,20 @@ class SqlPart:
         self._writing = writing
         self._read = read
         self._clock = clock
+
+
+def new_values(values: Mapping[str, object]) -> dict[str, object]:
+    """
+    *values* by the names of the parameters that ``parameters`` makes.
+    """
+    return {f"new_{name}": value for name, value in values.items()}
+
+
+def parameters(names: Iterable[str]) -> dict[str, Any]:
+    """
+    A parameter for the new value of each column, for a statement that is made once.
+    """
+    return {name: sa.bindparam(f"new_{name}") for name in names}
 
 
 def not_before(now: datetime | sa.BindParameter[datetime]) -> Any:

@@ -46,7 +46,7 @@ from fusion_magic.store import (
 from fusion_magic.store.sql_drivers import SqlDrivers
 from fusion_magic.store.sql_lineage import SqlLineage
 from fusion_magic.store.sql_outbox import SqlOutbox
-from fusion_magic.store.sql_part import not_before
+from fusion_magic.store.sql_part import new_values, not_before, parameters
 from fusion_magic.store.sql_stored import SqlStored
 from fusion_magic.store.sql_tasks import SqlTasks
 from fusion_magic.store.tables import (
@@ -220,6 +220,8 @@ class SqlStore:
                 status = _status(connection, job_id)
                 if status is not JobStatus.QUEUED:
                     break
+            if status is None:
+                raise UnknownJob(f"There is no job {job_id}.")
             if not status.is_final:
                 _detail(connection, job_id, {"is_cancel_wanted": True})
             return status
@@ -511,21 +513,19 @@ class SqlStore:
         Compare and set: change the status if it is one of *before*; return the time of the change.
         """
         now = self._clock()
-        given = {"of_job": job_id, "after": after.value, "now": now, **_new(values)}
+        given = {"of_job": job_id, "after": after.value, "now": now, **new_values(values)}
         done = connection.execute(_moving(tuple(before), tuple(values)), given)
         if done.rowcount == 1:
             return now
-        found = connection.execute(sa.select(job.c.status).where(job.c.id == job_id)).scalar()
+        found = _status(connection, job_id)
         raise IllegalTransition(
             f"Job {job_id} is {found or 'unknown'}, so that it cannot become {after.value}."
         )
 
 
-def _status(connection: Connection, job_id: UUID) -> JobStatus:
+def _status(connection: Connection, job_id: UUID) -> JobStatus | None:
     found = connection.execute(sa.select(job.c.status).where(job.c.id == job_id)).scalar()
-    if found is None:
-        raise UnknownJob(f"There is no job {job_id}.")
-    return JobStatus(found)
+    return JobStatus(found) if found is not None else None
 
 
 def _insert(connection: Connection, table: sa.Table, job_id: UUID, rows: Sequence[Any]) -> None:
@@ -538,11 +538,7 @@ def _insert(connection: Connection, table: sa.Table, job_id: UUID, rows: Sequenc
 
 
 def _detail(connection: Connection, job_id: UUID, values: Mapping[str, object]) -> None:
-    connection.execute(_detailing(tuple(values)), {"of_job": job_id, **_new(values)})
-
-
-def _new(values: Mapping[str, object]) -> dict[str, object]:
-    return {f"new_{name}": value for name, value in values.items()}
+    connection.execute(_detailing(tuple(values)), {"of_job": job_id, **new_values(values)})
 
 
 # The statements of every job are made once: making them takes longer than running them.
@@ -556,18 +552,14 @@ def _moving(before: tuple[JobStatus, ...], names: tuple[str, ...]) -> Any:
         .where(
             job.c.id == sa.bindparam("of_job"), sa.or_(*(job.c.status == s.value for s in before))
         )
-        .values(status=sa.bindparam("after"), updated=not_before(now), **_parameters(names))
+        .values(status=sa.bindparam("after"), updated=not_before(now), **parameters(names))
     )
 
 
 @cache
 def _detailing(names: tuple[str, ...]) -> Any:
     is_it = job_detail.c.job_id == sa.bindparam("of_job")
-    return sa.update(job_detail).where(is_it).values(**_parameters(names))
-
-
-def _parameters(names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: sa.bindparam(f"new_{name}") for name in names}
+    return sa.update(job_detail).where(is_it).values(**parameters(names))
 
 
 def _job(row: Mapping[str, Any]) -> Job:

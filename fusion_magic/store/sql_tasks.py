@@ -22,7 +22,7 @@ from sqlalchemy.engine import Connection
 
 from fusion_magic.errors import LeaseLost
 from fusion_magic.store import JobStatus, NewTask, Place, Task, WorkerRow
-from fusion_magic.store.sql_part import SqlPart, not_before
+from fusion_magic.store.sql_part import SqlPart, new_values, not_before, parameters
 from fusion_magic.store.tables import job, job_detail, job_task
 from fusion_magic.store.tables import worker as workers
 
@@ -83,9 +83,9 @@ class SqlTasks(SqlPart):
             kept = [place for place in places if (place.job_id, place.attempt) in mine]
             if kept:
                 connection.execute(
-                    _CHECKPOINT,
+                    _changing(("next_uri",)),
                     [
-                        {"of_job": p.job_id, "of_attempt": p.attempt, "place": p.next_uri}
+                        {"of_job": p.job_id, "of_attempt": p.attempt, "new_next_uri": p.next_uri}
                         for p in kept
                     ],
                 )
@@ -195,10 +195,8 @@ def _record_query_ids(connection: Connection, ids: Sequence[tuple[UUID, str]]) -
 def _change(
     connection: Connection, job_id: UUID, attempt: int, values: Mapping[str, object]
 ) -> None:
-    given = {f"new_{name}": value for name, value in values.items()}
-    done = connection.execute(
-        _changing(tuple(values)), {"of_job": job_id, "of_attempt": attempt, **given}
-    )
+    given = {"of_job": job_id, "of_attempt": attempt, **new_values(values)}
+    done = connection.execute(_changing(tuple(values)), given)
     if done.rowcount != 1:
         raise LeaseLost(f"Job {job_id} was taken by another worker, or has ended.")
 
@@ -212,7 +210,7 @@ def _changing(names: tuple[str, ...]) -> Any:
             job_task.c.attempt == sa.bindparam("of_attempt"),
             job_task.c.state == CLAIMED,
         )
-        .values(**{name: sa.bindparam(f"new_{name}") for name in names})
+        .values(**parameters(names))
     )
 
 
@@ -353,15 +351,6 @@ _START = (
 )
 _STARTED = (
     sa.update(job_detail).where(job_detail.c.job_id.in_(_JOBS)).values(started=sa.bindparam("now"))
-)
-_CHECKPOINT = (
-    sa.update(job_task)
-    .where(
-        job_task.c.job_id == sa.bindparam("of_job"),
-        job_task.c.attempt == sa.bindparam("of_attempt"),
-        job_task.c.state == CLAIMED,
-    )
-    .values(next_uri=sa.bindparam("place"))
 )
 # Who writes many tasks at once locks them in this order, so that two who do never wait for each other.
 _LOCKED = (
