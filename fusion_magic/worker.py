@@ -14,7 +14,6 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import queue
 import signal
 import socket
 import subprocess
@@ -31,6 +30,7 @@ from uuid import UUID, uuid4
 
 from fusion_magic.errors import StoreError
 from fusion_magic.jobs.background import BackgroundRun
+from fusion_magic.jobs.crew import Crew
 
 if TYPE_CHECKING:
     from fusion_magic.config import Settings
@@ -304,40 +304,6 @@ class Turn:
         wanted_s = self.run.pause_s
         self.due_at = time.monotonic() + (pause_s if wanted_s is None else wanted_s)
         self.is_busy = False
-
-
-class Crew:
-    """
-    Threads that do what they are given, started when they are needed. They do not keep the process from ending.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._count = 0
-        self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._idle = threading.Semaphore(0)
-
-    @property
-    def is_behind(self) -> bool:
-        """
-        Whether an order waits for a thread.
-        """
-        return not self._orders.empty()
-
-    def give(self, order: Callable[[], None]) -> None:
-        """
-        Have *order* done; only one thread gives orders.
-        """
-        self._orders.put(order)
-        if not self._idle.acquire(blocking=False) and self._count < self._most:
-            self._count += 1
-            name = f"fusion-{self._count}"
-            threading.Thread(target=self._work, name=name, daemon=True).start()
-
-    def _work(self) -> None:
-        while True:
-            self._orders.get()()
-            self._idle.release()
 
 
 def stop_on_signals(stop: Callable[[], None]) -> None:

@@ -11,11 +11,11 @@ import os
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fusion_magic.engines import Execution
 from fusion_magic.errors import ResultTooLarge
+from fusion_magic.jobs.crew import Crew
 from fusion_magic.results import Result
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 POLL_INTERVAL_S = 0.1
 CANCEL_PATIENCE_S = 20.0  # an engine that does not even answer a cancel is not waited for longer
+_crew = Crew(name="fusion-rows")
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_crew.forget)
 
 
 class Sink(Protocol):
@@ -170,7 +173,7 @@ class Drain:
         """
         Hand the statement to the engine.
         """
-        _in_thread(self._run, f"fusion-{self._label}")
+        _crew.give(self._run)
 
     def wait(self, on_tick: Callable[[Execution | None], None]) -> Iterator[None]:
         """
@@ -205,8 +208,11 @@ class Drain:
         return self._done.is_set() and self._error is None
 
     def _run(self) -> None:
+        thread = threading.current_thread()
+        idle_name, thread.name = thread.name, f"fusion-{self._label}"
         for _ in self._steps():
             pass
+        thread.name = idle_name
 
     def _steps(self) -> Iterator[None]:
         """
@@ -254,30 +260,6 @@ class InlineDrain(Drain):
         yield from self._steps()
         if self._error is not None:
             raise self._error
-
-
-# Threads that wait for their next statement: to start one takes as long as a small query.
-_idle: list[SimpleQueue[tuple[Callable[[], None], str]]] = []
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_idle.clear)  # a forked process has no threads
-
-
-def _in_thread(work: Callable[[], None], name: str) -> None:
-    try:
-        inbox = _idle.pop()
-    except IndexError:
-        inbox = SimpleQueue()
-        threading.Thread(target=_serve, args=(inbox,), daemon=True).start()
-    inbox.put((work, name))
-
-
-def _serve(inbox: SimpleQueue[tuple[Callable[[], None], str]]) -> None:
-    while True:
-        work, threading.current_thread().name = inbox.get()
-        work()
-        del work  # and the rows that it holds
-        threading.current_thread().name = "fusion-idle"
-        _idle.append(inbox)
 
 
 def _arrivals(execution: Execution) -> Generator[pa.RecordBatch | None, None, None]:
