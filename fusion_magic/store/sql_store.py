@@ -62,10 +62,9 @@ from fusion_magic.store.tables import (
 
 REVISION = "0005"  # of this program's schema: the newest file in migrations/versions
 LOCK_PATIENCE_MS = 30_000
-CANCEL_ATTEMPTS = (
-    3  # to take back a job that is QUEUED and had no task: it was queued, or taken, at that moment
-)
+TAKE_BACKS = 3  # of a job that is QUEUED and had no task: it was queued, or taken, at that moment
 _OPEN = (JobStatus.INIT, JobStatus.QUEUED, JobStatus.RUNNING)
+_WITHOUT_TASK = (JobStatus.INIT, JobStatus.RUNNING)  # or whose task a worker has taken
 
 
 def utc_now() -> datetime:
@@ -198,21 +197,19 @@ class SqlStore:
     ) -> None:
         """See ``Store.fail``."""
         with self._writing() as connection:
-            self._end_task(connection, job_id, attempt)
-            now = self._move(connection, job_id, _OPEN, JobStatus.FAILED, {})
+            now = self._end(connection, job_id, attempt, JobStatus.FAILED)
             _detail(connection, job_id, {"finished": now, "error": error, "hint": hint})
 
     def cancel(self, job_id: UUID, *, attempt: int | None = None) -> None:
         """See ``Store.cancel``."""
         with self._writing() as connection:
-            self._end_task(connection, job_id, attempt)
-            now = self._move(connection, job_id, _OPEN, JobStatus.CANCELED, {})
+            now = self._end(connection, job_id, attempt, JobStatus.CANCELED)
             _detail(connection, job_id, {"finished": now})
 
     def want_cancel(self, job_id: UUID) -> JobStatus:
         """See ``Store.want_cancel``."""
         with self._writing() as connection:
-            for _ in range(CANCEL_ATTEMPTS):
+            for _ in range(TAKE_BACKS):
                 if self.tasks.take_back(connection, job_id):
                     now = self._move(connection, job_id, _OPEN, JobStatus.CANCELED, {})
                     _detail(connection, job_id, {"finished": now})
@@ -495,11 +492,22 @@ class SqlStore:
         _insert(connection, fusion_model, job_id, converted.models)
         return now
 
-    def _end_task(self, connection: Connection, job_id: UUID, attempt: int | None) -> None:
+    def _end(
+        self, connection: Connection, job_id: UUID, attempt: int | None, after: JobStatus
+    ) -> datetime:
+        """
+        End a job that is not FINISHED, together with its task; the time of the change.
+        """
         if attempt is not None:
             self.tasks.end(connection, job_id, attempt)
-        else:
-            self.tasks.take_back(connection, job_id)
+            return self._move(connection, job_id, _OPEN, after, {})
+        for _ in range(TAKE_BACKS):
+            if self.tasks.take_back(connection, job_id):
+                break
+            # A job that was queued since has a task by now, which must not outlive it.
+            if now := self._try_move(connection, job_id, _WITHOUT_TASK, after, {}):
+                return now
+        return self._move(connection, job_id, _OPEN, after, {})
 
     def _move(
         self,
@@ -512,15 +520,25 @@ class SqlStore:
         """
         Compare and set: change the status if it is one of *before*; return the time of the change.
         """
-        now = self._clock()
-        given = {"of_job": job_id, "after": after.value, "now": now, **new_values(values)}
-        done = connection.execute(_moving(tuple(before), tuple(values)), given)
-        if done.rowcount == 1:
+        if now := self._try_move(connection, job_id, before, after, values):
             return now
         found = _status(connection, job_id)
         raise IllegalTransition(
             f"Job {job_id} is {found or 'unknown'}, so that it cannot become {after.value}."
         )
+
+    def _try_move(
+        self,
+        connection: Connection,
+        job_id: UUID,
+        before: Sequence[JobStatus],
+        after: JobStatus,
+        values: Mapping[str, object],
+    ) -> datetime | None:
+        now = self._clock()
+        given = {"of_job": job_id, "after": after.value, "now": now, **new_values(values)}
+        done = connection.execute(_moving(tuple(before), tuple(values)), given)
+        return now if done.rowcount == 1 else None
 
 
 def _status(connection: Connection, job_id: UUID) -> JobStatus | None:

@@ -37,7 +37,7 @@ from fusion_magic.store import (
     QueueRow,
 )
 from fusion_magic.store.sql_store import SqlStore
-from fusion_magic.store.tables import fusion_model, job, model_queue
+from fusion_magic.store.tables import fusion_model, job, job_task, model_queue
 
 EXAMPLES = int(os.environ.get("FUSION_TEST_EXAMPLES", "15"))
 STEPS = 25
@@ -112,7 +112,7 @@ class Model:
             return answer is None
         known = self.jobs.get(step.job_id)
         if step.kind == "look":
-            return answer == (known and (known.status, known.models, known.queued))
+            return answer == (known and (known.status, known.task, known.models, known.queued))
         if known is None:
             return answer == UNKNOWN.get(step.kind, "IllegalTransition")
         return bool(answer == getattr(self, f"_{step.kind}")(step, known))
@@ -123,7 +123,7 @@ class Model:
         """
         return {
             job_id: (
-                *(known.status, known.models, known.queued),
+                *(known.status, known.task, known.models, known.queued),
                 *(known.query_id, known.is_cancel_wanted, known.attempt),
             )
             for job_id, known in self.jobs.items()
@@ -293,13 +293,16 @@ def _claim(store: SqlStore, step: Step) -> UUID | None:
 
 def _look(store: SqlStore, job_id: UUID) -> tuple[Any, ...] | None:
     """
-    Status and numbers of rows in one statement: whether they were committed together.
+    Status, its task's state and numbers of rows in one statement: whether they were committed together.
     """
+    state = sa.select(job_task.c.state).where(job_task.c.job_id == job.c.id).scalar_subquery()
     counts = [
         sa.select(sa.func.count()).where(table.c.job_id == job.c.id).scalar_subquery()
         for table in (fusion_model, model_queue)
     ]
-    rows = store._read(sa.select(job.c.status, *counts).where(job.c.id == job_id))
+    rows = store._read(
+        sa.select(job.c.status, sa.func.coalesce(state, ""), *counts).where(job.c.id == job_id)
+    )
     return tuple(rows[0]) if rows else None
 
 

@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import multiprocessing
 import socket
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -23,6 +26,7 @@ from fusion_magic.store.tables import job, job_task
 
 ENGINE = "trino://host:8080"
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+A_MOMENT_S = 0.3  # in which another process comes to wait for a row that is being written
 
 
 class Clock:
@@ -253,6 +257,30 @@ def test_a_cancel_that_comes_too_late_changes_nothing(store: SqlStore) -> None:
     assert store.want_cancel(job_id) is JobStatus.FINISHED
     with pytest.raises(IllegalTransition):
         store.cancel(job_id)
+
+
+@pytest.mark.parametrize("kind", ["fail", "cancel"])
+def test_a_job_that_ends_while_it_is_queued_leaves_nothing_to_claim(
+    store: SqlStore, store_url: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_written, add = threading.Event(), store.tasks.add
+
+    def add_slowly(*given: Any) -> None:
+        add(*given)
+        is_written.set()
+        time.sleep(A_MOMENT_S)
+
+    monkeypatch.setattr(store.tasks, "add", add_slowly)
+    with ThreadPoolExecutor(1) as pool:
+        queued = pool.submit(waiting, store)
+        is_written.wait()
+        [job_id] = [found.id for found in store.list()]
+        with closing(SqlStore(store_url)) as other:
+            other.fail(job_id, error="no") if kind == "fail" else other.cancel(job_id)
+        assert queued.result() == job_id
+
+    assert status(store, job_id).is_final
+    assert claim(store) is None
 
 
 def test_workers_sign_and_their_word_runs_out(store: SqlStore, clock: Clock) -> None:
