@@ -14,7 +14,8 @@ ELSEWHERE = {
     # Both engines, both stores: one suite a port.
     "acceptance/test_cells.py": "app jobs/drain jobs/outbox jobs/prepare jobs/run jobs/submit jobs/names jobs/notices "
     "errors",
-    "contracts/test_store.py": "store/sql_store store/tables store/sql_part store/sql_stored",
+    "contracts/test_store.py": "store/sql_store store/tables store/sql_part store/sql_stored "
+    "store/transaction",
     "contracts/test_tasks.py": "store/sql_tasks",
     "contracts/test_outbox.py": "store/sql_outbox",
     "contracts/test_lineage.py": "store/sql_lineage",

@@ -1,5 +1,5 @@
 """
-What the parts of the SQL store share: its connections and its clock.
+What the parts of the SQL store share: its connections, its clock, and statements that are made once.
 """
 
 from __future__ import annotations
@@ -7,12 +7,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from fusion_magic.store.tables import job
+from fusion_magic.store.transaction import Transaction
 
 
 class SqlPart:
@@ -22,6 +24,8 @@ class SqlPart:
     Args:
         writing: Opens a transaction that writes.
 
+        changing: Likewise, for statements that are made once.
+
         read: The rows of a query with the values of its parameters, outside of one.
 
         clock: Gives the time, aware.
@@ -30,10 +34,12 @@ class SqlPart:
     def __init__(
         self,
         writing: Callable[[], AbstractContextManager[Connection]],
+        changing: Callable[[], AbstractContextManager[Transaction]],
         read: Callable[..., Sequence[Any]],
         clock: Callable[[], datetime],
     ) -> None:
         self._writing = writing
+        self._changing = changing
         self._read = read
         self._clock = clock
 
@@ -50,6 +56,14 @@ def parameters(names: Iterable[str]) -> dict[str, Any]:
     A parameter for the new value of each column, for a statement that is made once.
     """
     return {name: sa.bindparam(f"new_{name}") for name in names}
+
+
+@cache
+def inserting(table: sa.Table, names: tuple[str, ...]) -> Any:
+    """
+    The insertion of a row, with a parameter ``new_…`` for each of the named columns.
+    """
+    return sa.insert(table).inline().values(**parameters(names))
 
 
 def not_before(now: datetime | sa.BindParameter[datetime]) -> Any:

@@ -46,7 +46,7 @@ from fusion_magic.store import (
 from fusion_magic.store.sql_drivers import SqlDrivers
 from fusion_magic.store.sql_lineage import SqlLineage
 from fusion_magic.store.sql_outbox import SqlOutbox
-from fusion_magic.store.sql_part import new_values, not_before, parameters
+from fusion_magic.store.sql_part import inserting, new_values, not_before, parameters
 from fusion_magic.store.sql_stored import SqlStored
 from fusion_magic.store.sql_tasks import SqlTasks
 from fusion_magic.store.tables import (
@@ -59,6 +59,7 @@ from fusion_magic.store.tables import (
     lineage_edge,
     model_queue,
 )
+from fusion_magic.store.transaction import Transaction, Transactions
 
 REVISION = "0005"  # of this program's schema: the newest file in migrations/versions
 LOCK_PATIENCE_MS = 30_000
@@ -108,70 +109,73 @@ class SqlStore:
             ) from None
         self._clock = clock
         self._engine = self._make_engine()
-        self._tasks = SqlTasks(self._writing, self._read, clock)
-        self._drivers = SqlDrivers(self._writing, self._read, clock)
-        self._outbox = SqlOutbox(self._writing, self._read, clock)
-        self._lineage = SqlLineage(self._writing, self._read, clock)
-        self._stored = SqlStored(self._writing, self._read, clock, jobs=self._jobs)
+        self._transactions = Transactions(self._engine)
+        access = (self._writing, self._changing, self._read, clock)
+        self._tasks = SqlTasks(*access)
+        self._drivers = SqlDrivers(*access)
+        self._outbox = SqlOutbox(*access)
+        self._lineage = SqlLineage(*access)
+        self._stored = SqlStored(*access, jobs=self._jobs)
 
     def create(self, new: NewJob) -> None:
         """See ``Store.create``."""
         now = self._clock()
-        with self._writing() as connection:
-            connection.execute(
-                sa.insert(job),
-                {
-                    "id": new.id,
-                    "status": JobStatus.INIT.value,
-                    "user_query": new.user_query,
-                    "created": now,
-                    "updated": now,
-                },
+        with self._changing() as transaction:
+            _insert(
+                transaction,
+                job,
+                [
+                    {
+                        "id": new.id,
+                        "status": JobStatus.INIT.value,
+                        "user_query": new.user_query,
+                        "created": now,
+                        "updated": now,
+                    }
+                ],
             )
-            connection.execute(
-                sa.insert(job_detail),
-                {
-                    "job_id": new.id,
-                    "owner": new.owner,
-                    "origin": new.origin,
-                    "engine": new.engine,
-                    "profile": new.profile,
-                    "driver": new.driver,
-                },
+            _insert(
+                transaction,
+                job_detail,
+                [
+                    {
+                        "job_id": new.id,
+                        "owner": new.owner,
+                        "origin": new.origin,
+                        "engine": new.engine,
+                        "profile": new.profile,
+                        "driver": new.driver,
+                    }
+                ],
             )
 
     def queue(self, job_id: UUID, converted: Converted, task: NewTask) -> None:
         """See ``Store.queue``."""
-        with self._writing() as connection:
-            self._convert(connection, job_id, JobStatus.QUEUED, converted)
-            self.tasks.add(connection, job_id, task)
-            _detail(connection, job_id, {"driver": None})
+        with self._changing() as transaction:
+            self._convert(transaction, job_id, JobStatus.QUEUED, converted)
+            self.tasks.add(transaction, job_id, task)
+            _detail(transaction, job_id, {"driver": None})
 
     def start(self, job_id: UUID, converted: Converted) -> None:
         """See ``Store.start``."""
-        with self._writing() as connection:
-            now = self._convert(connection, job_id, JobStatus.RUNNING, converted)
-            _detail(connection, job_id, {"started": now})
+        with self._changing() as transaction:
+            now = self._convert(transaction, job_id, JobStatus.RUNNING, converted)
+            _detail(transaction, job_id, {"started": now})
 
     def record_query_id(self, job_id: UUID, query_id: str) -> None:
         """See ``Store.record_query_id``."""
-        is_running = sa.exists().where(job.c.id == job_id, job.c.status == JobStatus.RUNNING.value)
-        with self._writing() as connection:
-            connection.execute(
-                sa.update(job_detail)
-                .where(job_detail.c.job_id == job_id, is_running)
-                .values(query_id=query_id)
-            )
+        with self._changing() as transaction:
+            transaction.change(_QUERY_ID, {"of_job": job_id, "query_id": query_id})
 
     def finish(self, job_id: UUID, outcome: Outcome, *, attempt: int | None = None) -> None:
         """See ``Store.finish``."""
         values = {"result_name": outcome.result_name, "result_path": outcome.result_path}
-        with self._writing() as connection:
+        with self._changing() as transaction:
             if attempt is not None:
-                self.tasks.end(connection, job_id, attempt)
-            now = self._move(connection, job_id, (JobStatus.RUNNING,), JobStatus.FINISHED, values)
+                self.tasks.end(transaction, job_id, attempt)
+            now = self._move(transaction, job_id, (JobStatus.RUNNING,), JobStatus.FINISHED, values)
             _detail(
-                connection,
+                transaction,
                 job_id,
                 {
                     "finished": now,
@@ -182,45 +186,44 @@ class SqlStore:
                     "fingerprint": outcome.fingerprint,
                 },
             )
-            _insert(connection, model_queue, job_id, outcome.queue)
-            _insert(connection, column_lineage, job_id, outcome.column_edges)
+            _insert_for(transaction, model_queue, job_id, outcome.queue)
+            _insert_for(transaction, column_lineage, job_id, outcome.column_edges)
             edges = [
                 {"job_id": job_id, "source_fqn": row.from_fqn, "target_fqn": row.model_name_fqn}
                 for row in outcome.queue
                 if row.command == "LINEAGE"
             ]
-            if edges:
-                connection.execute(sa.insert(lineage_edge), edges)
+            _insert(transaction, lineage_edge, edges)
 
     def fail(
         self, job_id: UUID, *, error: str, hint: str | None = None, attempt: int | None = None
     ) -> None:
         """See ``Store.fail``."""
-        with self._writing() as connection:
-            now = self._end(connection, job_id, attempt, JobStatus.FAILED)
-            _detail(connection, job_id, {"finished": now, "error": error, "hint": hint})
+        with self._changing() as transaction:
+            now = self._end(transaction, job_id, attempt, JobStatus.FAILED)
+            _detail(transaction, job_id, {"finished": now, "error": error, "hint": hint})
 
     def cancel(self, job_id: UUID, *, attempt: int | None = None) -> None:
         """See ``Store.cancel``."""
-        with self._writing() as connection:
-            now = self._end(connection, job_id, attempt, JobStatus.CANCELED)
-            _detail(connection, job_id, {"finished": now})
+        with self._changing() as transaction:
+            now = self._end(transaction, job_id, attempt, JobStatus.CANCELED)
+            _detail(transaction, job_id, {"finished": now})
 
     def want_cancel(self, job_id: UUID) -> JobStatus:
         """See ``Store.want_cancel``."""
-        with self._writing() as connection:
+        with self._changing() as transaction:
             for _ in range(TAKE_BACKS):
-                if self.tasks.take_back(connection, job_id):
-                    now = self._move(connection, job_id, _OPEN, JobStatus.CANCELED, {})
-                    _detail(connection, job_id, {"finished": now})
+                if self.tasks.take_back(transaction, job_id):
+                    now = self._move(transaction, job_id, _OPEN, JobStatus.CANCELED, {})
+                    _detail(transaction, job_id, {"finished": now})
                     return JobStatus.CANCELED
-                status = _status(connection, job_id)
+                status = _status(transaction, job_id)
                 if status is not JobStatus.QUEUED:
                     break
             if status is None:
                 raise UnknownJob(f"There is no job {job_id}.")
             if not status.is_final:
-                _detail(connection, job_id, {"is_cancel_wanted": True})
+                _detail(transaction, job_id, {"is_cancel_wanted": True})
             return status
 
     def is_cancel_wanted(self, job_id: UUID) -> bool:
@@ -445,16 +448,15 @@ class SqlStore:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except sa.exc.DataError as exc:
+        except (sa.exc.DataError, self._transactions.data_errors) as exc:
             # Waiting does not help: the store answers, and will answer the same again.
             raise StoreError(
-                f"The job store {self._shown()} cannot keep a value: {str(exc.orig).strip()}",
+                f"The job store {self._shown()} cannot keep a value: {_reason(exc)}",
                 hint="PostgreSQL keeps no text with the character NUL; write it as chr(0).",
             ) from exc
-        except sa.exc.SQLAlchemyError as exc:
-            reason = str(getattr(exc, "orig", None) or exc).strip().splitlines()[0]
+        except (sa.exc.SQLAlchemyError, self._transactions.errors) as exc:
             raise StoreUnavailable(
-                f"The job store {self._shown()} cannot be used: {reason}",
+                f"The job store {self._shown()} cannot be used: {_reason(exc).splitlines()[0]}",
                 hint="Nothing was run. Is there space, and may you write there? `%fusion doctor` checks it.",
             ) from exc
 
@@ -464,6 +466,11 @@ class SqlStore:
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
+
+    @contextmanager
+    def _changing(self) -> Iterator[Transaction]:
+        with self._translated(), self._transactions.begin() as transaction:
+            yield transaction
 
     def _read(self, query: Any, values: Mapping[str, object] | None = None) -> Sequence[Any]:
         with (
@@ -481,37 +488,37 @@ class SqlStore:
         return [_job(row._mapping) for row in rows]
 
     def _convert(
-        self, connection: Connection, job_id: UUID, after: JobStatus, converted: Converted
+        self, transaction: Transaction, job_id: UUID, after: JobStatus, converted: Converted
     ) -> datetime:
         values = {
             "converted_query": converted.query,
             "limit_": converted.limit,
             "offset_": converted.offset,
         }
-        now = self._move(connection, job_id, (JobStatus.INIT,), after, values)
-        _insert(connection, fusion_model, job_id, converted.models)
+        now = self._move(transaction, job_id, (JobStatus.INIT,), after, values)
+        _insert_for(transaction, fusion_model, job_id, converted.models)
         return now
 
     def _end(
-        self, connection: Connection, job_id: UUID, attempt: int | None, after: JobStatus
+        self, transaction: Transaction, job_id: UUID, attempt: int | None, after: JobStatus
     ) -> datetime:
         """
         End a job that is not FINISHED, together with its task; the time of the change.
         """
         if attempt is not None:
-            self.tasks.end(connection, job_id, attempt)
-            return self._move(connection, job_id, _OPEN, after, {})
+            self.tasks.end(transaction, job_id, attempt)
+            return self._move(transaction, job_id, _OPEN, after, {})
         for _ in range(TAKE_BACKS):
-            if self.tasks.take_back(connection, job_id):
+            if self.tasks.take_back(transaction, job_id):
                 break
             # A job that was queued since has a task by now, which must not outlive it.
-            if now := self._try_move(connection, job_id, _WITHOUT_TASK, after, {}):
+            if now := self._try_move(transaction, job_id, _WITHOUT_TASK, after, {}):
                 return now
-        return self._move(connection, job_id, _OPEN, after, {})
+        return self._move(transaction, job_id, _OPEN, after, {})
 
     def _move(
         self,
-        connection: Connection,
+        transaction: Transaction,
         job_id: UUID,
         before: Sequence[JobStatus],
         after: JobStatus,
@@ -520,16 +527,16 @@ class SqlStore:
         """
         Compare and set: change the status if it is one of *before*; return the time of the change.
         """
-        if now := self._try_move(connection, job_id, before, after, values):
+        if now := self._try_move(transaction, job_id, before, after, values):
             return now
-        found = _status(connection, job_id)
+        found = _status(transaction, job_id)
         raise IllegalTransition(
             f"Job {job_id} is {found or 'unknown'}, so that it cannot become {after.value}."
         )
 
     def _try_move(
         self,
-        connection: Connection,
+        transaction: Transaction,
         job_id: UUID,
         before: Sequence[JobStatus],
         after: JobStatus,
@@ -537,29 +544,51 @@ class SqlStore:
     ) -> datetime | None:
         now = self._clock()
         given = {"of_job": job_id, "after": after.value, "now": now, **new_values(values)}
-        done = connection.execute(_moving(tuple(before), tuple(values)), given)
-        return now if done.rowcount == 1 else None
+        is_moved = transaction.change(_moving(tuple(before), tuple(values)), given) == 1
+        return now if is_moved else None
 
 
-def _status(connection: Connection, job_id: UUID) -> JobStatus | None:
-    found = connection.execute(sa.select(job.c.status).where(job.c.id == job_id)).scalar()
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).strip()
+
+
+def _status(transaction: Transaction, job_id: UUID) -> JobStatus | None:
+    found = transaction.scalar(_STATUS, {"of_job": job_id})
     return JobStatus(found) if found is not None else None
 
 
-def _insert(connection: Connection, table: sa.Table, job_id: UUID, rows: Sequence[Any]) -> None:
+def _insert_for(
+    transaction: Transaction, table: sa.Table, job_id: UUID, rows: Sequence[Any]
+) -> None:
+    names = [name for name in table.columns.keys() if name not in {"id", "job_id"}]
+    _insert(
+        transaction,
+        table,
+        [{"job_id": job_id, **{name: getattr(row, name) for name in names}} for row in rows],
+    )
+
+
+def _insert(
+    transaction: Transaction, table: sa.Table, rows: Sequence[Mapping[str, object]]
+) -> None:
     if rows:
-        names = [name for name in table.columns.keys() if name not in {"id", "job_id"}]
-        connection.execute(
-            sa.insert(table),
-            [{"job_id": job_id, **{name: getattr(row, name) for name in names}} for row in rows],
-        )
+        statement = inserting(table, tuple(rows[0]))
+        transaction.change_all(statement, [new_values(row) for row in rows])
 
 
-def _detail(connection: Connection, job_id: UUID, values: Mapping[str, object]) -> None:
-    connection.execute(_detailing(tuple(values)), {"of_job": job_id, **new_values(values)})
+def _detail(transaction: Transaction, job_id: UUID, values: Mapping[str, object]) -> None:
+    transaction.change(_detailing(tuple(values)), {"of_job": job_id, **new_values(values)})
 
 
 # The statements of every job are made once: making them takes longer than running them.
+_IS_JOB = job.c.id == sa.bindparam("of_job")
+_IS_DETAIL = job_detail.c.job_id == sa.bindparam("of_job")
+_STATUS = sa.select(job.c.status).where(_IS_JOB)
+_QUERY_ID = (
+    sa.update(job_detail)
+    .where(_IS_DETAIL, sa.exists().where(_IS_JOB, job.c.status == JobStatus.RUNNING.value))
+    .values(query_id=sa.bindparam("query_id"))
+)
 
 
 @cache
@@ -567,17 +596,14 @@ def _moving(before: tuple[JobStatus, ...], names: tuple[str, ...]) -> Any:
     now: Any = sa.bindparam("now", type_=job.c.updated.type)
     return (
         sa.update(job)
-        .where(
-            job.c.id == sa.bindparam("of_job"), sa.or_(*(job.c.status == s.value for s in before))
-        )
+        .where(_IS_JOB, sa.or_(*(job.c.status == s.value for s in before)))
         .values(status=sa.bindparam("after"), updated=not_before(now), **parameters(names))
     )
 
 
 @cache
 def _detailing(names: tuple[str, ...]) -> Any:
-    is_it = job_detail.c.job_id == sa.bindparam("of_job")
-    return sa.update(job_detail).where(is_it).values(**parameters(names))
+    return sa.update(job_detail).where(_IS_DETAIL).values(**parameters(names))
 
 
 def _job(row: Mapping[str, Any]) -> Job:

@@ -22,9 +22,10 @@ from sqlalchemy.engine import Connection
 
 from fusion_magic.errors import LeaseLost
 from fusion_magic.store import JobStatus, NewTask, Place, Task, WorkerRow
-from fusion_magic.store.sql_part import SqlPart, new_values, not_before, parameters
+from fusion_magic.store.sql_part import SqlPart, inserting, new_values, not_before, parameters
 from fusion_magic.store.tables import job, job_detail, job_task
 from fusion_magic.store.tables import worker as workers
+from fusion_magic.store.transaction import Transaction
 
 WAITING, CLAIMED, DONE = "WAITING", "CLAIMED", "DONE"
 
@@ -69,10 +70,10 @@ class SqlTasks(SqlPart):
         self, job_id: UUID, *, attempt: int, query_id: str | None, next_uri: str | None
     ) -> None:
         """See ``Tasks.checkpoint``."""
-        with self._writing() as connection:
-            _change(connection, job_id, attempt, {"next_uri": next_uri})
+        with self._changing() as transaction:
+            _change(transaction, job_id, attempt, {"next_uri": next_uri})
             if query_id is not None:
-                _record_query_ids(connection, [(job_id, query_id)])
+                transaction.change(_QUERY_ID, {"of_job": job_id, "new_id": query_id})
 
     def checkpoint_all(self, worker: str, places: Sequence[Place]) -> frozenset[UUID]:
         """See ``Tasks.checkpoint_all``."""
@@ -96,9 +97,9 @@ class SqlTasks(SqlPart):
 
     def release(self, job_id: UUID, *, attempt: int, delay_s: float = 0.0) -> None:
         """See ``Tasks.release``."""
-        with self._writing() as connection:
+        with self._changing() as transaction:
             until = self._clock() + timedelta(seconds=delay_s)
-            _change(connection, job_id, attempt, {"lease_until": until, "worker": None})
+            _change(transaction, job_id, attempt, {"lease_until": until, "worker": None})
 
     def cancels_wanted(self, worker: str) -> Sequence[UUID]:
         """See ``Tasks.cancels_wanted``."""
@@ -133,39 +134,32 @@ class SqlTasks(SqlPart):
         rows = self._read(query.order_by(workers.c.alive_until.desc()))
         return [WorkerRow(**row._mapping) for row in rows]
 
-    def add(self, connection: Connection, job_id: UUID, task: NewTask) -> None:
+    def add(self, transaction: Transaction, job_id: UUID, task: NewTask) -> None:
         """
         Write the task of a job that is being queued, in the same transaction.
         """
-        connection.execute(
-            sa.insert(job_task),
-            {
-                "job_id": job_id,
-                "state": WAITING,
-                "engine_url": task.engine_url,
-                "owner": task.owner,
-                "rank": -task.priority,
-                "attempt": 0,
-                "payload": task.payload,
-            },
-        )
+        values = {
+            "job_id": job_id,
+            "state": WAITING,
+            "engine_url": task.engine_url,
+            "owner": task.owner,
+            "rank": -task.priority,
+            "attempt": 0,
+            "payload": task.payload,
+        }
+        transaction.change(inserting(job_task, tuple(values)), new_values(values))
 
-    def end(self, connection: Connection, job_id: UUID, attempt: int) -> None:
+    def end(self, transaction: Transaction, job_id: UUID, attempt: int) -> None:
         """
         Close the task together with its job.
         """
-        _change(connection, job_id, attempt, {"state": DONE, "lease_until": None})
+        _change(transaction, job_id, attempt, {"state": DONE, "lease_until": None})
 
-    def take_back(self, connection: Connection, job_id: UUID) -> bool:
+    def take_back(self, transaction: Transaction, job_id: UUID) -> bool:
         """
         Close a task that no worker has taken yet; whether there was one.
         """
-        done = connection.execute(
-            sa.update(job_task)
-            .where(job_task.c.job_id == job_id, job_task.c.state == WAITING)
-            .values(state=DONE)
-        )
-        return done.rowcount == 1
+        return transaction.change(_TAKE_BACK, {"of_job": job_id}) == 1
 
 
 def _take(
@@ -193,11 +187,10 @@ def _record_query_ids(connection: Connection, ids: Sequence[tuple[UUID, str]]) -
 
 
 def _change(
-    connection: Connection, job_id: UUID, attempt: int, values: Mapping[str, object]
+    transaction: Transaction, job_id: UUID, attempt: int, values: Mapping[str, object]
 ) -> None:
     given = {"of_job": job_id, "of_attempt": attempt, **new_values(values)}
-    done = connection.execute(_changing(tuple(values)), given)
-    if done.rowcount != 1:
+    if transaction.change(_changing(tuple(values)), given) != 1:
         raise LeaseLost(f"Job {job_id} was taken by another worker, or has ended.")
 
 
@@ -360,6 +353,11 @@ _LOCKED = (
     .with_for_update()
 )
 _LOCKED_OF_JOBS = _LOCKED.where(job_task.c.job_id.in_(_JOBS))
+_TAKE_BACK = (
+    sa.update(job_task)
+    .where(job_task.c.job_id == sa.bindparam("of_job"), job_task.c.state == WAITING)
+    .values(state=DONE)
+)
 _QUERY_ID = (
     sa.update(job_detail)
     .where(job_detail.c.job_id == sa.bindparam("of_job"))

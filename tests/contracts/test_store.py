@@ -164,6 +164,23 @@ def test_a_newer_schema_is_left_alone(store: SqlStore) -> None:
         store.migrate()
 
 
+def test_a_change_that_fails_leaves_nothing_and_the_store_goes_on(store: SqlStore) -> None:
+    job_id = running(store)
+    row = QueueRow(model_name_fqn="t", from_fqn="a.b.c.d", command="LINEAGE")
+    nameless = QueueRow(model_name_fqn=None, from_fqn="s", command="LINEAGE")  # type: ignore[arg-type]
+
+    for _ in range(20):  # more often than there are connections
+        with pytest.raises(StoreUnavailable, match="model_name_fqn"):
+            store.finish(job_id, Outcome(queue=[row, nameless], row_count=3))
+
+    job = store.find(job_id)
+    assert job is not None
+    assert (job.status, job.row_count, job.finished) == (JobStatus.RUNNING, None, None)
+    assert list(store.queued(job_id)) == []
+    store.finish(job_id, Outcome(queue=[row]))
+    assert [queued for _, queued in store.queued(job_id)] == [row]
+
+
 def work(url: str, count: int) -> None:
     store = open_store(url)
     for _ in range(count):

@@ -96,7 +96,7 @@ def test_a_store_that_cannot_be_written_runs_nothing(tmp_path: Path) -> None:
         assert not fusion.engine.has_table(("memory", "main", "made"))
 
 
-@pytest.mark.parametrize("moment", range(6))
+@pytest.mark.parametrize("moment", range(9))
 def test_a_process_killed_while_it_finishes_a_job_leaves_all_of_it_or_nothing(
     tmp_path: Path, moment: int
 ) -> None:
@@ -107,19 +107,21 @@ def test_a_process_killed_while_it_finishes_a_job_leaves_all_of_it_or_nothing(
     code = textwrap.dedent(
         f"""
         import os, signal, uuid
-        import sqlalchemy as sa
         from fusion_magic.store import Converted, NewJob, Outcome, QueueRow
         from fusion_magic.store.sql_store import open_store
+        from fusion_magic.store.transaction import Compiled
         store = open_store({url!r})
         job = uuid.uuid4()
         store.create(NewJob(id=job, user_query="SELECT 1"))
         store.start(job, Converted("SELECT 1"))
         left = [{moment}]
-        def count(*_):
+        given = Compiled.given
+        def count(*values):
             left[0] -= 1
             if left[0] < 0:
                 os.kill(os.getpid(), signal.SIGKILL)
-        sa.event.listen(store._engine, "after_cursor_execute", count)
+            return given(*values)
+        Compiled.given = count
         rows = [QueueRow(model_name_fqn="t", from_fqn=f"s{{n}}", command="LINEAGE") for n in range(3)]
         store.finish(job, Outcome(queue=rows))
         os.kill(os.getpid(), signal.SIGKILL)
