@@ -22,7 +22,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -31,12 +31,13 @@ from uuid import UUID, uuid4
 from fusion_magic.errors import StoreError
 from fusion_magic.jobs.background import BackgroundRun
 from fusion_magic.jobs.crew import Crew
+from fusion_magic.jobs.gathering import Gathering
 
 if TYPE_CHECKING:
     from fusion_magic.config import Settings
     from fusion_magic.jobs.run import Outside
     from fusion_magic.scheduler import Scheduler
-    from fusion_magic.store import Task, Tasks, WorkerRow
+    from fusion_magic.store import Store, Task, Tasks, WorkerRow
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,10 @@ LOOK_EACH_S = 1.2  # between two looks at a query when there are more jobs than 
 STOP_PATIENCE_S = 20.0  # for jobs that could not be handed over
 SIGN_FOR_S = 10.0
 TRINO_CONCURRENCY = 32
-TRINO_THREADS = 40  # of a worker on Trino, however many jobs it runs
+TRINO_THREADS = (
+    40  # of a worker on Trino: as many of its jobs can wait in a thread for their answers
+)
+TURN_THREADS = 16  # where there are more: what is looked at in turns is done sooner by few
 LOG_FILE = "worker.log"
 START_PATIENCE_S = 5.0  # until a worker that was started has signed
 NOTHING = nullcontext()
@@ -87,7 +91,7 @@ class Worker:
     ) -> None:
         self._beside = beside
         self.id = f"{socket.gethostname()[:30]}-{os.getpid()}-{uuid4().hex[:8]}"
-        self._outside = outside
+        self._outside = replace(outside, store=cast("Store", Gathering(outside.store)))
         self._tasks = outside.store.tasks
         self._engine_url = engine_url
         self._concurrency = concurrency or _usual_concurrency(outside.engine.name)
@@ -105,6 +109,7 @@ class Worker:
         threads = TRINO_THREADS if hasattr(outside.engine, "resume") else self._concurrency
         self._threads = min(threads, self._concurrency)
         self._crew = Crew(self._threads)
+        self._turn_crew = Crew(min(TURN_THREADS, self._threads), name="fusion-turn")
         self._claims_at = 0.0
         self._idle_pause_s = IDLE_POLL_S
 
@@ -145,7 +150,7 @@ class Worker:
         busy_at = time.monotonic()
         while not self._is_stopping.is_set():
             # Jobs that run go before new ones: what is late is not to become later.
-            room = 0 if self._crew.is_behind else self._concurrency - len(self._turns)
+            room = 0 if self._is_behind else self._concurrency - len(self._turns)
             tasks = self._claim(room)
             for task in tasks:
                 self._begin(task)
@@ -157,11 +162,22 @@ class Worker:
             if not tasks:
                 self._rest()
 
+    @property
+    def _is_crowded(self) -> bool:
+        """
+        Whether there are more jobs than threads for them.
+        """
+        return len(self._turns) > self._threads
+
+    @property
+    def _is_behind(self) -> bool:
+        return self._crew.is_behind or self._turn_crew.is_behind
+
     def _rest(self) -> None:
         """
         Wait for the next turn or the next claim.
         """
-        if len(self._turns) > self._threads:
+        if self._is_crowded:
             time.sleep(TURN_S)
         else:
             self._news.wait(max(TURN_S, self._claims_at - time.monotonic()))
@@ -197,7 +213,7 @@ class Worker:
         turn = Turn(BackgroundRun(task, self._outside, self._attempts))
         with self._lock:
             self._turns[task.job_id] = turn
-        self._crew.give(lambda: self._work(turn))
+        self._give(turn)
 
     def _go_on(self) -> None:
         """
@@ -221,11 +237,15 @@ class Worker:
             if place is not None:
                 turn.run.keep(place, is_lost=place.job_id in lost)
             turn.is_busy = True
-            self._crew.give(lambda turn=turn: self._work(turn))  # type: ignore[misc]
+            self._give(turn)
 
-    def _work(self, turn: Turn) -> None:
+    def _give(self, turn: Turn) -> None:
+        is_crowded = self._is_crowded
+        crew = self._turn_crew if is_crowded else self._crew
+        crew.give(lambda: self._work(turn, is_crowded=is_crowded))
+
+    def _work(self, turn: Turn, *, is_crowded: bool) -> None:
         # While there is a thread for each job, Trino holds its answer back until it has news.
-        is_crowded = len(self._turns) > self._threads
         turn.run.go_on(wait_s=0.0 if is_crowded else None)
         if turn.run.has_ended:
             with self._lock:

@@ -203,6 +203,17 @@ class Outcome:
     fingerprint: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """
+    A claimed job of which an attempt has all rows.
+    """
+
+    job_id: UUID
+    outcome: Outcome
+    attempt: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
     """
@@ -669,6 +680,15 @@ class Store(Protocol):
     def finish(self, job_id: UUID, outcome: Outcome, *, attempt: int | None = None) -> None:
         """
         RUNNING → FINISHED, with the outbox rows and the column edges: all or nothing.
+        """
+        ...
+
+    def finish_all(self, ends: Sequence[Ended]) -> frozenset[UUID]:
+        """
+        ``finish`` for many jobs in one transaction; those that are FINISHED by it: not what another attempt has taken.
+
+        Raises:
+            IllegalTransition: One of them is not RUNNING; none was changed.
         """
         ...
 

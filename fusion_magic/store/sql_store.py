@@ -33,6 +33,7 @@ from fusion_magic.errors import (
 from fusion_magic.store import (
     ColumnEdge,
     Converted,
+    Ended,
     Job,
     JobFilter,
     JobStatus,
@@ -65,6 +66,11 @@ REVISION = "0005"  # of this program's schema: the newest file in migrations/ver
 LOCK_PATIENCE_MS = 30_000
 TAKE_BACKS = 3  # of a job that is QUEUED and had no task: it was queued, or taken, at that moment
 _OPEN = (JobStatus.INIT, JobStatus.QUEUED, JobStatus.RUNNING)
+_RESULT_NAMES = (
+    "result_name",
+    "result_path",
+)  # of an outcome: the columns of ``job`` and of ``job_detail``
+_OUTCOME_NAMES = ("row_count", "size_bytes", "update_type", "rows_changed", "fingerprint")
 _WITHOUT_TASK = (JobStatus.INIT, JobStatus.RUNNING)  # or whose task a worker has taken
 
 
@@ -169,31 +175,24 @@ class SqlStore:
 
     def finish(self, job_id: UUID, outcome: Outcome, *, attempt: int | None = None) -> None:
         """See ``Store.finish``."""
-        values = {"result_name": outcome.result_name, "result_path": outcome.result_path}
         with self._changing() as transaction:
             if attempt is not None:
                 self.tasks.end(transaction, job_id, attempt)
+            values = _result_values(outcome)
             now = self._move(transaction, job_id, (JobStatus.RUNNING,), JobStatus.FINISHED, values)
-            _detail(
-                transaction,
-                job_id,
-                {
-                    "finished": now,
-                    "row_count": outcome.row_count,
-                    "size_bytes": outcome.size_bytes,
-                    "update_type": outcome.update_type,
-                    "rows_changed": outcome.rows_changed,
-                    "fingerprint": outcome.fingerprint,
-                },
-            )
-            _insert_for(transaction, model_queue, job_id, outcome.queue)
-            _insert_for(transaction, column_lineage, job_id, outcome.column_edges)
-            edges = [
-                {"job_id": job_id, "source_fqn": row.from_fqn, "target_fqn": row.model_name_fqn}
-                for row in outcome.queue
-                if row.command == "LINEAGE"
-            ]
-            _insert(transaction, lineage_edge, edges)
+            _leave(transaction, now, {job_id: outcome})
+
+    def finish_all(self, ends: Sequence[Ended]) -> frozenset[UUID]:
+        """See ``Store.finish_all``."""
+        if not ends:
+            return frozenset()
+        with self._changing() as transaction:
+            mine = self.tasks.end_all(transaction, ends)
+            outcomes = {end.job_id: end.outcome for end in ends if end.job_id in mine}
+            now = self._clock()
+            self._finish_rows(transaction, now, outcomes)
+            _leave(transaction, now, outcomes)
+        return mine
 
     def fail(
         self, job_id: UUID, *, error: str, hint: str | None = None, attempt: int | None = None
@@ -487,6 +486,22 @@ class SqlStore:
         )
         return [_job(row._mapping) for row in rows]
 
+    def _finish_rows(
+        self, transaction: Transaction, now: datetime, outcomes: Mapping[UUID, Outcome]
+    ) -> None:
+        rows = [
+            {
+                "of_job": job_id,
+                "after": JobStatus.FINISHED.value,
+                "now": now,
+                **new_values(_result_values(outcome)),
+            }
+            for job_id, outcome in outcomes.items()
+        ]
+        statement = _moving((JobStatus.RUNNING,), _RESULT_NAMES)
+        if transaction.change_all(statement, rows) != len(rows):
+            raise IllegalTransition("One of these jobs is not RUNNING.")
+
     def _convert(
         self, transaction: Transaction, job_id: UUID, after: JobStatus, converted: Converted
     ) -> datetime:
@@ -496,7 +511,7 @@ class SqlStore:
             "offset_": converted.offset,
         }
         now = self._move(transaction, job_id, (JobStatus.INIT,), after, values)
-        _insert_for(transaction, fusion_model, job_id, converted.models)
+        _insert_of(transaction, fusion_model, {job_id: converted.models})
         return now
 
     def _end(
@@ -553,18 +568,57 @@ def _reason(error: Exception) -> str:
 
 
 def _status(transaction: Transaction, job_id: UUID) -> JobStatus | None:
-    found = transaction.scalar(_STATUS, {"of_job": job_id})
-    return JobStatus(found) if found is not None else None
+    rows = transaction.rows(_STATUS, {"of_job": job_id})
+    return JobStatus(rows[0][0]) if rows else None
 
 
-def _insert_for(
-    transaction: Transaction, table: sa.Table, job_id: UUID, rows: Sequence[Any]
+def _result_values(outcome: Outcome) -> Mapping[str, object]:
+    return {name: getattr(outcome, name) for name in _RESULT_NAMES}
+
+
+def _leave(transaction: Transaction, now: datetime, outcomes: Mapping[UUID, Outcome]) -> None:
+    """
+    What finished jobs leave behind, beside their rows.
+    """
+    transaction.change_all(
+        _detailing(("finished", *_OUTCOME_NAMES)),
+        [
+            {
+                "of_job": job_id,
+                "new_finished": now,
+                **new_values({name: getattr(outcome, name) for name in _OUTCOME_NAMES}),
+            }
+            for job_id, outcome in outcomes.items()
+        ],
+    )
+    queue = {job_id: outcome.queue for job_id, outcome in outcomes.items()}
+    _insert_of(transaction, model_queue, queue)
+    columns = {job_id: outcome.column_edges for job_id, outcome in outcomes.items()}
+    _insert_of(transaction, column_lineage, columns)
+    edges = [
+        {"job_id": job_id, "source_fqn": row.from_fqn, "target_fqn": row.model_name_fqn}
+        for job_id, rows in queue.items()
+        for row in rows
+        if row.command == "LINEAGE"
+    ]
+    _insert(transaction, lineage_edge, edges)
+
+
+def _insert_of(
+    transaction: Transaction, table: sa.Table, rows: Mapping[UUID, Sequence[Any]]
 ) -> None:
+    """
+    The rows of each job.
+    """
     names = [name for name in table.columns.keys() if name not in {"id", "job_id"}]
     _insert(
         transaction,
         table,
-        [{"job_id": job_id, **{name: getattr(row, name) for name in names}} for row in rows],
+        [
+            {"job_id": job_id, **{name: getattr(row, name) for name in names}}
+            for job_id, of_job in rows.items()
+            for row in of_job
+        ],
     )
 
 

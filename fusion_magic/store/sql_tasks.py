@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from fusion_magic.errors import LeaseLost
-from fusion_magic.store import JobStatus, NewTask, Place, Task, WorkerRow
+from fusion_magic.store import Ended, JobStatus, NewTask, Place, Task, WorkerRow
 from fusion_magic.store.sql_part import SqlPart, inserting, new_values, not_before, parameters
 from fusion_magic.store.tables import job, job_detail, job_task
 from fusion_magic.store.tables import worker as workers
@@ -155,6 +155,28 @@ class SqlTasks(SqlPart):
         """
         _change(transaction, job_id, attempt, {"state": DONE, "lease_until": None})
 
+    def end_all(self, transaction: Transaction, ends: Sequence[Ended]) -> frozenset[UUID]:
+        """
+        ``end`` for many; those of which the attempt still has the job.
+        """
+        given = {f"of_job_{number}": end.job_id for number, end in enumerate(ends)}
+        locked = {
+            (str(row[0]), row[1]) for row in transaction.rows(_locked_of_jobs(len(ends)), given)
+        }
+        mine = [end for end in ends if (str(end.job_id), end.attempt) in locked]
+        transaction.change_all(
+            _changing(("state", "lease_until")),
+            [
+                {
+                    "of_job": end.job_id,
+                    "of_attempt": end.attempt,
+                    **new_values({"state": DONE, "lease_until": None}),
+                }
+                for end in mine
+            ],
+        )
+        return frozenset(end.job_id for end in mine)
+
     def take_back(self, transaction: Transaction, job_id: UUID) -> bool:
         """
         Close a task that no worker has taken yet; whether there was one.
@@ -205,6 +227,13 @@ def _changing(names: tuple[str, ...]) -> Any:
         )
         .values(**parameters(names))
     )
+
+
+@cache
+def _locked_of_jobs(count: int) -> Any:
+    kind = job_task.c.job_id.type
+    jobs: list[Any] = [sa.bindparam(f"of_job_{number}", type_=kind) for number in range(count)]
+    return _IN_ORDER.where(job_task.c.job_id.in_(jobs))
 
 
 def _next_waiting(connection: Connection, engine_url: str, most: int) -> list[int]:
@@ -346,12 +375,13 @@ _STARTED = (
     sa.update(job_detail).where(job_detail.c.job_id.in_(_JOBS)).values(started=sa.bindparam("now"))
 )
 # Who writes many tasks at once locks them in this order, so that two who do never wait for each other.
-_LOCKED = (
+_IN_ORDER = (
     sa.select(job_task.c.job_id, job_task.c.attempt)
-    .where(job_task.c.worker == sa.bindparam("of"), _is(job_task, CLAIMED))
+    .where(_is(job_task, CLAIMED))
     .order_by(job_task.c.id)
     .with_for_update()
 )
+_LOCKED = _IN_ORDER.where(job_task.c.worker == sa.bindparam("of"))
 _LOCKED_OF_JOBS = _LOCKED.where(job_task.c.job_id.in_(_JOBS))
 _TAKE_BACK = (
     sa.update(job_task)

@@ -71,23 +71,23 @@ class Transaction:
         self._cursor.execute(compiled.text, compiled.given(values))
         return int(self._cursor.rowcount)
 
-    def change_all(self, statement: Any, rows: Sequence[Values]) -> None:
+    def change_all(self, statement: Any, rows: Sequence[Values]) -> int:
         """
-        Run the statement once for each of *rows*.
+        Run the statement once for each of *rows*; how many rows they changed together.
         """
-        if len(rows) == 1:
-            self.change(statement, rows[0])
-            return
+        if len(rows) < 2:
+            return self.change(statement, rows[0]) if rows else 0
         compiled = self._compiled(statement)
         self._cursor.executemany(compiled.text, [compiled.given(values) for values in rows])
+        return int(self._cursor.rowcount)
 
-    def scalar(self, statement: Any, values: Values) -> Any:
+    def rows(self, statement: Any, values: Values) -> list[tuple[Any, ...]]:
         """
-        The first column of the first row as the driver gives it; None where there is no row.
+        The statement's rows, their values as the driver gives them.
         """
         compiled = self._compiled(statement)
-        row = self._cursor.execute(compiled.text, compiled.given(values)).fetchone()
-        return None if row is None else row[0]
+        self._cursor.execute(compiled.text, compiled.given(values))
+        return list(self._cursor.fetchall())
 
 
 class Compiled:

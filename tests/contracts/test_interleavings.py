@@ -27,6 +27,7 @@ from fusion_magic.errors import IllegalTransition, LeaseLost, UnknownJob
 from fusion_magic.store import (
     ColumnEdge,
     Converted,
+    Ended,
     Job,
     JobFilter,
     JobStatus,
@@ -48,7 +49,12 @@ LEASE_S = 10
 BEHIND_S = 3  # the other process's clock
 MOST_JOBS = 4
 OPEN = ("INIT", "QUEUED", "RUNNING")
-UNKNOWN = {"record_query_id": None, "want_cancel": "UnknownJob", "release": "LeaseLost"}
+UNKNOWN = {
+    "record_query_id": None,
+    "want_cancel": "UnknownJob",
+    "release": "LeaseLost",
+    "finish_all": False,
+}
 
 
 @dataclass(frozen=True)
@@ -170,6 +176,10 @@ class Model:
         known.queued = known.queued if ended else step.rows
         return ended
 
+    def _finish_all(self, step: Step, known: KnownJob) -> bool | str:
+        ended = self._finish(step, known)
+        return ended or True if ended != "LeaseLost" else False
+
     def _fail(self, step: Step, known: KnownJob) -> str | None:
         return self._end(step, known, "FAILED", OPEN)
 
@@ -273,6 +283,7 @@ def _do(store: SqlStore, step: Step) -> object:
         ),
         "queue": lambda: store.queue(job_id, converted, task),
         "finish": lambda: store.finish(job_id, outcome, attempt=attempt),
+        "finish_all": lambda: bool(store.finish_all([Ended(job_id, outcome, attempt or 0)])),
         "claim": lambda: _claim(store, step),
         "start": lambda: store.start(job_id, converted),
         "record_query_id": lambda: store.record_query_id(job_id, f"q{step.rows}"),
@@ -315,6 +326,7 @@ STEPS_OF_JOBS = st.builds(
             "record_query_id",
             "finish",
             "finish",
+            "finish_all",
             "fail",
             "cancel",
             "want_cancel",
@@ -437,7 +449,7 @@ class Interleavings(RuleBasedStateMachine):
         attempt = None
         ready = Step(**{**vars(step), "owner": self.owner, "now": now})
         known = self.model.jobs.get(ready.job_id, KnownJob())
-        if known.task or step.kind == "release":
+        if known.task or step.kind in {"release", "finish_all"}:
             attempt = known.attempt - step.is_late
         return Step(**{**vars(ready), "attempt": attempt})
 

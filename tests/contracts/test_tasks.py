@@ -20,7 +20,18 @@ import pytest
 import sqlalchemy as sa
 
 from fusion_magic.errors import IllegalTransition, LeaseLost, UnknownJob
-from fusion_magic.store import Converted, JobStatus, NewJob, NewTask, Outcome, Place, WorkerRow
+from fusion_magic.store import (
+    ColumnEdge,
+    Converted,
+    Ended,
+    JobStatus,
+    NewJob,
+    NewTask,
+    Outcome,
+    Place,
+    QueueRow,
+    WorkerRow,
+)
 from fusion_magic.store.sql_store import SqlStore, open_store
 from fusion_magic.store.tables import job, job_task
 
@@ -116,6 +127,52 @@ def test_a_renewed_lease_holds(store: SqlStore, clock: Clock) -> None:
     job = store.find(job_id)
     assert job is not None
     assert job.progress == '{"state": "RUNNING"}'
+
+
+def test_jobs_that_end_together_are_finished_but_for_those_that_others_have(
+    store: SqlStore, clock: Clock
+) -> None:
+    ids = [waiting(store) for _ in range(4)]
+    store.tasks.claim("w1", engine_url=ENGINE, lease_s=30, most=3)
+    clock.move(31)
+    taken = claim(store, "w2").job_id
+    others = [job_id for job_id in ids[:3] if job_id != taken]
+    row = QueueRow(model_name_fqn="t", from_fqn="s", command="LINEAGE")
+    edge = ColumnEdge(source_fqn="s", source_column="x", target_fqn="t", target_column="y")
+    outcome = Outcome(queue=[row, row], column_edges=[edge], row_count=3, result_name="kept")
+
+    # The last one is not claimed at all.
+    finished = store.finish_all([Ended(job_id, outcome, 1) for job_id in ids])
+
+    assert finished == set(others)
+    for job_id in others:
+        found = store.find(job_id)
+        assert found is not None
+        assert (found.status, found.row_count, found.result_name, found.finished) == (
+            *(JobStatus.FINISHED, 3, "kept"),
+            clock.now,
+        )
+        assert [queued for _, queued in store.queued(job_id)] == [row, row]
+        assert store.column_edges(job_id) == [edge]
+    assert status(store, taken) is JobStatus.RUNNING
+    assert status(store, ids[3]) is JobStatus.QUEUED
+    assert list(store.queued(taken)) == []
+    clock.move(31)
+    assert claim(store).job_id == taken
+    assert store.finish_all([Ended(taken, outcome, 2)]) == frozenset()
+    assert store.finish_all([]) == frozenset()
+
+
+def test_of_jobs_that_end_together_none_is_where_one_cannot_be(store: SqlStore) -> None:
+    ids = [waiting(store) for _ in range(2)]
+    store.tasks.claim("w1", engine_url=ENGINE, lease_s=30, most=2)
+    store.fail(ids[1], error="somebody else ended it")
+
+    with pytest.raises(IllegalTransition):
+        store.finish_all([Ended(job_id, Outcome(), 1) for job_id in ids])
+
+    assert status(store, ids[0]) is JobStatus.RUNNING
+    store.finish(ids[0], Outcome(), attempt=1)
 
 
 @pytest.mark.parametrize("change", ["finish", "fail", "cancel", "checkpoint", "release"])
