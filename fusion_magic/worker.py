@@ -46,6 +46,7 @@ IDLE_POLL_S = 0.1  # between two looks at an empty queue, and after a while
 LONG_IDLE_POLL_S = 0.5
 MOST_CLAIMED = 10  # at once: a claim is a transaction, and other workers want some too
 TURN_S = 0.05  # between two rounds of many turns
+ANSWER_WEIGHT = 0.02  # of one look in the average of their times
 LOOK_EACH_S = 1.2  # between two looks at a query when there are more jobs than threads
 STOP_PATIENCE_S = 20.0  # for jobs that could not be handed over
 SIGN_FOR_S = 10.0
@@ -54,6 +55,7 @@ TRINO_THREADS = (
     40  # of a worker on Trino: as many of its jobs can wait in a thread for their answers
 )
 TURN_THREADS = 16  # where there are more: what is looked at in turns is done sooner by few
+SLOW_ANSWER_S = 0.03  # an engine that takes so long to say that there is no news is asked by all threads at once
 LOG_FILE = "worker.log"
 START_PATIENCE_S = 5.0  # until a worker that was started has signed
 NOTHING = nullcontext()
@@ -110,6 +112,7 @@ class Worker:
         self._threads = min(threads, self._concurrency)
         self._crew = Crew(self._threads)
         self._turn_crew = Crew(min(TURN_THREADS, self._threads), name="fusion-turn")
+        self._answer_s = 0.0  # that a look takes, on average
         self._claims_at = 0.0
         self._idle_pause_s = IDLE_POLL_S
 
@@ -171,7 +174,11 @@ class Worker:
 
     @property
     def _is_behind(self) -> bool:
-        return self._crew.is_behind or self._turn_crew.is_behind
+        """
+        Whether this process is at its limit; where it waits for a slow engine, it can wait for more.
+        """
+        is_engine_slow = self._answer_s > SLOW_ANSWER_S
+        return (self._crew.is_behind or self._turn_crew.is_behind) and not is_engine_slow
 
     def _rest(self) -> None:
         """
@@ -241,12 +248,16 @@ class Worker:
 
     def _give(self, turn: Turn) -> None:
         is_crowded = self._is_crowded
-        crew = self._turn_crew if is_crowded else self._crew
+        is_quick = is_crowded and self._answer_s < SLOW_ANSWER_S
+        crew = self._turn_crew if is_quick else self._crew
         crew.give(lambda: self._work(turn, is_crowded=is_crowded))
 
     def _work(self, turn: Turn, *, is_crowded: bool) -> None:
+        started = time.monotonic()
         # While there is a thread for each job, Trino holds its answer back until it has news.
         turn.run.go_on(wait_s=0.0 if is_crowded else None)
+        if is_crowded and not turn.run.has_ended:
+            self._answer_s += (time.monotonic() - started - self._answer_s) * ANSWER_WEIGHT
         if turn.run.has_ended:
             with self._lock:
                 self._turns.pop(turn.run.task.job_id, None)
