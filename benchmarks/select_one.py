@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.timing import peers_python, run_json, table
 
-TURNS = 3
+TURNS = 10
 CODE = """
 import contextlib, io, json, os, statistics, sys, time, warnings
 warnings.simplefilter("ignore")
@@ -34,7 +34,7 @@ print(json.dumps({"ms": statistics.median(taken) * 1000}))
 
 def main() -> None:
     """
-    Print the medians of 300 cells each: the best of three processes, taken in turns.
+    Print the medians of 300 cells each: the best of ten processes, taken in turns.
     """
     peers = peers_python()
     with tempfile.TemporaryDirectory() as folder:

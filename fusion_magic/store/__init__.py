@@ -680,6 +680,8 @@ class Store(Protocol):
     def finish(self, job_id: UUID, outcome: Outcome, *, attempt: int | None = None) -> None:
         """
         RUNNING → FINISHED, with the outbox rows and the column edges: all or nothing.
+
+        Nothing happens where that *attempt* has done it before: an answer may have been lost on its way.
         """
         ...
 

@@ -24,6 +24,7 @@ from sqlalchemy.engine import Connection, make_url
 from fusion_magic.errors import (
     IllegalTransition,
     InvalidSettings,
+    LeaseLost,
     MissingExtra,
     StoreError,
     StoreTooNew,
@@ -176,8 +177,8 @@ class SqlStore:
     def finish(self, job_id: UUID, outcome: Outcome, *, attempt: int | None = None) -> None:
         """See ``Store.finish``."""
         with self._changing() as transaction:
-            if attempt is not None:
-                self.tasks.end(transaction, job_id, attempt)
+            if attempt is not None and not self._end_attempt(transaction, job_id, attempt):
+                return
             values = _result_values(outcome)
             now = self._move(transaction, job_id, (JobStatus.RUNNING,), JobStatus.FINISHED, values)
             _leave(transaction, now, {job_id: outcome})
@@ -486,6 +487,20 @@ class SqlStore:
         )
         return [_job(row._mapping) for row in rows]
 
+    def _end_attempt(self, transaction: Transaction, job_id: UUID, attempt: int) -> bool:
+        """
+        Close the task of a job that is being finished; False where this attempt has done it before.
+
+        A worker whose store went away while it answered cannot know, and asks again.
+        """
+        try:
+            self.tasks.end(transaction, job_id, attempt)
+        except LeaseLost:
+            if not transaction.rows(_FINISHED_BY, {"of_job": job_id, "of_attempt": attempt}):
+                raise
+            return False
+        return True
+
     def _finish_rows(
         self, transaction: Transaction, now: datetime, outcomes: Mapping[UUID, Outcome]
     ) -> None:
@@ -638,6 +653,11 @@ def _detail(transaction: Transaction, job_id: UUID, values: Mapping[str, object]
 _IS_JOB = job.c.id == sa.bindparam("of_job")
 _IS_DETAIL = job_detail.c.job_id == sa.bindparam("of_job")
 _STATUS = sa.select(job.c.status).where(_IS_JOB)
+_FINISHED_BY = _STATUS.where(
+    job.c.status == JobStatus.FINISHED.value,
+    job_task.c.job_id == job.c.id,
+    job_task.c.attempt == sa.bindparam("of_attempt"),
+)
 _QUERY_ID = (
     sa.update(job_detail)
     .where(_IS_DETAIL, sa.exists().where(_IS_JOB, job.c.status == JobStatus.RUNNING.value))

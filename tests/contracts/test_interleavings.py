@@ -172,11 +172,15 @@ class Model:
             known.query_id = f"q{step.rows}"
 
     def _finish(self, step: Step, known: KnownJob) -> str | None:
+        if step.attempt == known.attempt and known.task == "DONE" and known.status == "FINISHED":
+            return None  # by this attempt, before
         ended = self._end(step, known, "FINISHED", ("RUNNING",))
         known.queued = known.queued if ended else step.rows
         return ended
 
     def _finish_all(self, step: Step, known: KnownJob) -> bool | str:
+        if known.task == "DONE":
+            return False
         ended = self._finish(step, known)
         return ended or True if ended != "LeaseLost" else False
 

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,7 +19,7 @@ from uuid import UUID, uuid4
 import pytest
 import sqlalchemy as sa
 
-from fusion_magic.errors import IllegalTransition, LeaseLost, UnknownJob
+from fusion_magic.errors import IllegalTransition, LeaseLost, StoreUnavailable, UnknownJob
 from fusion_magic.store import (
     ColumnEdge,
     Converted,
@@ -127,6 +127,34 @@ def test_a_renewed_lease_holds(store: SqlStore, clock: Clock) -> None:
     job = store.find(job_id)
     assert job is not None
     assert job.progress == '{"state": "RUNNING"}'
+
+
+def test_an_end_whose_answer_was_lost_is_asked_for_again(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Else a worker would take the job for another's, and remove the rows that it stored.
+    """
+    job_id, row = waiting(store), QueueRow(model_name_fqn="t", from_fqn="s", command="LINEAGE")
+    claim(store)
+    begin, errors = store._transactions.begin, store._transactions.errors
+
+    @contextmanager
+    def begin_and_lose_the_answer() -> Iterator[Any]:
+        with begin() as transaction:
+            yield transaction
+        raise errors("the connection was closed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store._transactions, "begin", begin_and_lose_the_answer)
+        with pytest.raises(StoreUnavailable):
+            store.finish(job_id, Outcome(queue=[row], row_count=1), attempt=1)
+    store.finish(job_id, Outcome(queue=[row], row_count=1), attempt=1)
+
+    assert status(store, job_id) is JobStatus.FINISHED
+    assert [queued for _, queued in store.queued(job_id)] == [row]
+    with pytest.raises(LeaseLost):
+        store.finish(job_id, Outcome(), attempt=2)
 
 
 def test_jobs_that_end_together_are_finished_but_for_those_that_others_have(
