@@ -67,10 +67,8 @@ REVISION = "0005"  # of this program's schema: the newest file in migrations/ver
 LOCK_PATIENCE_MS = 30_000
 TAKE_BACKS = 3  # of a job that is QUEUED and had no task: it was queued, or taken, at that moment
 _OPEN = (JobStatus.INIT, JobStatus.QUEUED, JobStatus.RUNNING)
-_RESULT_NAMES = (
-    "result_name",
-    "result_path",
-)  # of an outcome: the columns of ``job`` and of ``job_detail``
+# Of an outcome: what stands in ``job``, and in ``job_detail``.
+_RESULT_NAMES = ("result_name", "result_path")
 _OUTCOME_NAMES = ("row_count", "size_bytes", "update_type", "rows_changed", "fingerprint")
 _WITHOUT_TASK = (JobStatus.INIT, JobStatus.RUNNING)  # or whose task a worker has taken
 

@@ -27,8 +27,8 @@ class Transactions:
         self._engine = engine
         self._compiled: dict[Any, Compiled] = {}
         driver = engine.dialect.loaded_dbapi
-        self.errors: type[Exception] = driver.Error
-        self.data_errors: type[Exception] = driver.DataError
+        self.errors: Any = driver.Error
+        self.data_errors: Any = driver.DataError
 
     @contextmanager
     def begin(self) -> Iterator[Transaction]:
@@ -43,6 +43,11 @@ class Transactions:
                 cursor.execute("BEGIN IMMEDIATE")
             yield Transaction(cursor, self._compile)
             connection.commit()
+        except self.errors as error:
+            if self._engine.dialect.is_disconnect(error, connection.driver_connection, None):
+                # Else the pool would roll back on it, and log that it cannot.
+                connection.invalidate(error)
+            raise
         finally:
             # What was not committed is rolled back by the pool.
             connection.close()

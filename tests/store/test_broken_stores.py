@@ -11,13 +11,15 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 
 from fusion_magic import Fusion, connect
 from fusion_magic.errors import InvalidSettings, StoreError, StoreUnavailable
-from fusion_magic.store.sql_store import open_store
+from fusion_magic.store import NewJob
+from fusion_magic.store.sql_store import SqlStore, open_store
 
 
 def test_a_folder_instead_of_a_file(tmp_path: Path) -> None:
@@ -152,3 +154,28 @@ def test_a_text_that_the_store_cannot_keep_is_told_at_once(
     ):
         fusion.run("SELECT 'a\0b'")
     assert not isinstance(caught.value, StoreUnavailable)
+
+
+@pytest.mark.postgres
+def test_a_connection_that_breaks_in_the_middle_of_a_change_is_told_once(
+    postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    In the error, and not in a log as well; the next change has a new connection.
+    """
+    store, job_id = open_store(postgres_url), uuid4()
+    with pytest.raises(StoreUnavailable, match="terminat"):
+        _break_in_the_middle(store)
+
+    store.create(NewJob(id=job_id, user_query="SELECT 1"))
+
+    assert store.find(job_id) is not None
+    assert caplog.records == []
+    store.close()
+
+
+def _break_in_the_middle(store: SqlStore) -> None:
+    with store._changing() as transaction:
+        [(pid,)] = transaction.rows(sa.select(sa.func.pg_backend_pid()), {})
+        store._read(sa.select(sa.func.pg_terminate_backend(pid)))
+        transaction.rows(sa.select(sa.literal(1)), {})
