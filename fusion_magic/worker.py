@@ -51,9 +51,7 @@ LOOK_EACH_S = 1.2  # between two looks at a query when there are more jobs than 
 STOP_PATIENCE_S = 20.0  # for jobs that could not be handed over
 SIGN_FOR_S = 10.0
 TRINO_CONCURRENCY = 32
-TRINO_THREADS = (
-    40  # of a worker on Trino: as many of its jobs can wait in a thread for their answers
-)
+TRINO_THREADS = 40  # of a worker on Trino: so many jobs can wait in a thread for their answers
 TURN_THREADS = 16  # where there are more: what is looked at in turns is done sooner by few
 SLOW_ANSWER_S = 0.03  # an engine that takes so long to say that there is no news is asked by all threads at once
 LOG_FILE = "worker.log"
@@ -177,8 +175,12 @@ class Worker:
         """
         Whether this process is at its limit; where it waits for a slow engine, it can wait for more.
         """
-        is_engine_slow = self._answer_s > SLOW_ANSWER_S
-        return (self._crew.is_behind or self._turn_crew.is_behind) and not is_engine_slow
+        is_waiting = self._crew.is_behind or self._turn_crew.is_behind
+        return is_waiting and not self._is_engine_slow
+
+    @property
+    def _is_engine_slow(self) -> bool:
+        return self._answer_s >= SLOW_ANSWER_S
 
     def _rest(self) -> None:
         """
@@ -248,23 +250,23 @@ class Worker:
 
     def _give(self, turn: Turn) -> None:
         is_crowded = self._is_crowded
-        is_quick = is_crowded and self._answer_s < SLOW_ANSWER_S
-        crew = self._turn_crew if is_quick else self._crew
+        crew = self._turn_crew if is_crowded and not self._is_engine_slow else self._crew
         crew.give(lambda: self._work(turn, is_crowded=is_crowded))
 
     def _work(self, turn: Turn, *, is_crowded: bool) -> None:
         started = time.monotonic()
         # While there is a thread for each job, Trino holds its answer back until it has news.
         turn.run.go_on(wait_s=0.0 if is_crowded else None)
-        if is_crowded and not turn.run.has_ended:
-            self._answer_s += (time.monotonic() - started - self._answer_s) * ANSWER_WEIGHT
         if turn.run.has_ended:
             with self._lock:
                 self._turns.pop(turn.run.task.job_id, None)
                 self._told.pop(turn.run.task.job_id, None)
             self._outside.engine.let_go()
+        elif is_crowded:
+            self._answer_s += (time.monotonic() - started - self._answer_s) * ANSWER_WEIGHT
+            turn.rest(LOOK_EACH_S)
         else:
-            turn.rest(LOOK_EACH_S if is_crowded else 0.0)
+            turn.rest(0.0)
         self._news.set()
 
     def _runs(self) -> dict[UUID, BackgroundRun]:

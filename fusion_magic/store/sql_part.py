@@ -9,11 +9,12 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from fusion_magic.store.tables import job
+from fusion_magic.store.tables import job, job_detail
 from fusion_magic.store.transaction import Transaction
 
 
@@ -58,12 +59,41 @@ def parameters(names: Iterable[str]) -> dict[str, Any]:
     return {name: sa.bindparam(f"new_{name}") for name in names}
 
 
+def insert(transaction: Transaction, table: sa.Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """
+    Insert the *rows*, which name the same columns.
+    """
+    if rows:
+        statement = _inserting(table, tuple(rows[0]))
+        transaction.change_all(statement, [new_values(row) for row in rows])
+
+
 @cache
-def inserting(table: sa.Table, names: tuple[str, ...]) -> Any:
-    """
-    The insertion of a row, with a parameter ``new_…`` for each of the named columns.
-    """
+def _inserting(table: sa.Table, names: tuple[str, ...]) -> Any:
     return sa.insert(table).inline().values(**parameters(names))
+
+
+def detail(transaction: Transaction, job_id: UUID, values: Mapping[str, object]) -> None:
+    """
+    Change what is known of a job beside its row.
+    """
+    transaction.change(detailing(tuple(values)), of_job(job_id, values))
+
+
+@cache
+def detailing(names: tuple[str, ...]) -> Any:
+    """
+    The change of a job's details, with the parameters that ``of_job`` gives.
+    """
+    is_it = job_detail.c.job_id == sa.bindparam("of_job")
+    return sa.update(job_detail).where(is_it).values(**parameters(names))
+
+
+def of_job(job_id: UUID, values: Mapping[str, object]) -> dict[str, object]:
+    """
+    The parameters of a statement that gives a job new *values*.
+    """
+    return {"of_job": job_id, **new_values(values)}
 
 
 def not_before(now: datetime | sa.BindParameter[datetime]) -> Any:

@@ -48,7 +48,7 @@ from fusion_magic.store import (
 from fusion_magic.store.sql_drivers import SqlDrivers
 from fusion_magic.store.sql_lineage import SqlLineage
 from fusion_magic.store.sql_outbox import SqlOutbox
-from fusion_magic.store.sql_part import inserting, new_values, not_before, parameters
+from fusion_magic.store.sql_part import detail, detailing, insert, not_before, of_job, parameters
 from fusion_magic.store.sql_stored import SqlStored
 from fusion_magic.store.sql_tasks import SqlTasks
 from fusion_magic.store.tables import (
@@ -126,7 +126,7 @@ class SqlStore:
         """See ``Store.create``."""
         now = self._clock()
         with self._changing() as transaction:
-            _insert(
+            insert(
                 transaction,
                 job,
                 [
@@ -139,7 +139,7 @@ class SqlStore:
                     }
                 ],
             )
-            _insert(
+            insert(
                 transaction,
                 job_detail,
                 [
@@ -159,18 +159,18 @@ class SqlStore:
         with self._changing() as transaction:
             self._convert(transaction, job_id, JobStatus.QUEUED, converted)
             self.tasks.add(transaction, job_id, task)
-            _detail(transaction, job_id, {"driver": None})
+            detail(transaction, job_id, {"driver": None})
 
     def start(self, job_id: UUID, converted: Converted) -> None:
         """See ``Store.start``."""
         with self._changing() as transaction:
             now = self._convert(transaction, job_id, JobStatus.RUNNING, converted)
-            _detail(transaction, job_id, {"started": now})
+            detail(transaction, job_id, {"started": now})
 
     def record_query_id(self, job_id: UUID, query_id: str) -> None:
         """See ``Store.record_query_id``."""
         with self._changing() as transaction:
-            transaction.change(_QUERY_ID, {"of_job": job_id, "query_id": query_id})
+            transaction.change(_QUERY_ID, of_job(job_id, {"query_id": query_id}))
 
     def finish(self, job_id: UUID, outcome: Outcome, *, attempt: int | None = None) -> None:
         """See ``Store.finish``."""
@@ -199,13 +199,13 @@ class SqlStore:
         """See ``Store.fail``."""
         with self._changing() as transaction:
             now = self._end(transaction, job_id, attempt, JobStatus.FAILED)
-            _detail(transaction, job_id, {"finished": now, "error": error, "hint": hint})
+            detail(transaction, job_id, {"finished": now, "error": error, "hint": hint})
 
     def cancel(self, job_id: UUID, *, attempt: int | None = None) -> None:
         """See ``Store.cancel``."""
         with self._changing() as transaction:
             now = self._end(transaction, job_id, attempt, JobStatus.CANCELED)
-            _detail(transaction, job_id, {"finished": now})
+            detail(transaction, job_id, {"finished": now})
 
     def want_cancel(self, job_id: UUID) -> JobStatus:
         """See ``Store.want_cancel``."""
@@ -213,7 +213,7 @@ class SqlStore:
             for _ in range(TAKE_BACKS):
                 if self.tasks.take_back(transaction, job_id):
                     now = self._move(transaction, job_id, _OPEN, JobStatus.CANCELED, {})
-                    _detail(transaction, job_id, {"finished": now})
+                    detail(transaction, job_id, {"finished": now})
                     return JobStatus.CANCELED
                 status = _status(transaction, job_id)
                 if status is not JobStatus.QUEUED:
@@ -221,7 +221,7 @@ class SqlStore:
             if status is None:
                 raise UnknownJob(f"There is no job {job_id}.")
             if not status.is_final:
-                _detail(transaction, job_id, {"is_cancel_wanted": True})
+                detail(transaction, job_id, {"is_cancel_wanted": True})
             return status
 
     def is_cancel_wanted(self, job_id: UUID) -> bool:
@@ -503,12 +503,7 @@ class SqlStore:
         self, transaction: Transaction, now: datetime, outcomes: Mapping[UUID, Outcome]
     ) -> None:
         rows = [
-            {
-                "of_job": job_id,
-                "after": JobStatus.FINISHED.value,
-                "now": now,
-                **new_values(_result_values(outcome)),
-            }
+            _moved(job_id, JobStatus.FINISHED, now, _result_values(outcome))
             for job_id, outcome in outcomes.items()
         ]
         statement = _moving((JobStatus.RUNNING,), _RESULT_NAMES)
@@ -571,8 +566,8 @@ class SqlStore:
         values: Mapping[str, object],
     ) -> datetime | None:
         now = self._clock()
-        given = {"of_job": job_id, "after": after.value, "now": now, **new_values(values)}
-        is_moved = transaction.change(_moving(tuple(before), tuple(values)), given) == 1
+        statement = _moving(tuple(before), tuple(values))
+        is_moved = transaction.change(statement, _moved(job_id, after, now, values)) == 1
         return now if is_moved else None
 
 
@@ -585,6 +580,15 @@ def _status(transaction: Transaction, job_id: UUID) -> JobStatus | None:
     return JobStatus(rows[0][0]) if rows else None
 
 
+def _moved(
+    job_id: UUID, after: JobStatus, now: datetime, values: Mapping[str, object]
+) -> Mapping[str, object]:
+    """
+    The parameters of ``_moving``.
+    """
+    return {"after": after.value, "now": now, **of_job(job_id, values)}
+
+
 def _result_values(outcome: Outcome) -> Mapping[str, object]:
     return {name: getattr(outcome, name) for name in _RESULT_NAMES}
 
@@ -594,13 +598,12 @@ def _leave(transaction: Transaction, now: datetime, outcomes: Mapping[UUID, Outc
     What finished jobs leave behind, beside their rows.
     """
     transaction.change_all(
-        _detailing(("finished", *_OUTCOME_NAMES)),
+        detailing(("finished", *_OUTCOME_NAMES)),
         [
-            {
-                "of_job": job_id,
-                "new_finished": now,
-                **new_values({name: getattr(outcome, name) for name in _OUTCOME_NAMES}),
-            }
+            of_job(
+                job_id,
+                {"finished": now, **{name: getattr(outcome, name) for name in _OUTCOME_NAMES}},
+            )
             for job_id, outcome in outcomes.items()
         ],
     )
@@ -614,7 +617,7 @@ def _leave(transaction: Transaction, now: datetime, outcomes: Mapping[UUID, Outc
         for row in rows
         if row.command == "LINEAGE"
     ]
-    _insert(transaction, lineage_edge, edges)
+    insert(transaction, lineage_edge, edges)
 
 
 def _insert_of(
@@ -623,8 +626,8 @@ def _insert_of(
     """
     The rows of each job.
     """
-    names = [name for name in table.columns.keys() if name not in {"id", "job_id"}]
-    _insert(
+    names = _own_names(table)
+    insert(
         transaction,
         table,
         [
@@ -635,32 +638,22 @@ def _insert_of(
     )
 
 
-def _insert(
-    transaction: Transaction, table: sa.Table, rows: Sequence[Mapping[str, object]]
-) -> None:
-    if rows:
-        statement = inserting(table, tuple(rows[0]))
-        transaction.change_all(statement, [new_values(row) for row in rows])
-
-
-def _detail(transaction: Transaction, job_id: UUID, values: Mapping[str, object]) -> None:
-    transaction.change(_detailing(tuple(values)), {"of_job": job_id, **new_values(values)})
-
-
 # The statements of every job are made once: making them takes longer than running them.
 _IS_JOB = job.c.id == sa.bindparam("of_job")
-_IS_DETAIL = job_detail.c.job_id == sa.bindparam("of_job")
 _STATUS = sa.select(job.c.status).where(_IS_JOB)
 _FINISHED_BY = _STATUS.where(
     job.c.status == JobStatus.FINISHED.value,
     job_task.c.job_id == job.c.id,
     job_task.c.attempt == sa.bindparam("of_attempt"),
 )
-_QUERY_ID = (
-    sa.update(job_detail)
-    .where(_IS_DETAIL, sa.exists().where(_IS_JOB, job.c.status == JobStatus.RUNNING.value))
-    .values(query_id=sa.bindparam("query_id"))
+_QUERY_ID = detailing(("query_id",)).where(
+    sa.exists().where(_IS_JOB, job.c.status == JobStatus.RUNNING.value)
 )
+
+
+@cache
+def _own_names(table: sa.Table) -> tuple[str, ...]:
+    return tuple(name for name in table.columns.keys() if name not in {"id", "job_id"})
 
 
 @cache
@@ -671,11 +664,6 @@ def _moving(before: tuple[JobStatus, ...], names: tuple[str, ...]) -> Any:
         .where(_IS_JOB, sa.or_(*(job.c.status == s.value for s in before)))
         .values(status=sa.bindparam("after"), updated=not_before(now), **parameters(names))
     )
-
-
-@cache
-def _detailing(names: tuple[str, ...]) -> Any:
-    return sa.update(job_detail).where(_IS_DETAIL).values(**parameters(names))
 
 
 def _job(row: Mapping[str, Any]) -> Job:

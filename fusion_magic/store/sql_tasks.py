@@ -22,12 +22,21 @@ from sqlalchemy.engine import Connection
 
 from fusion_magic.errors import LeaseLost
 from fusion_magic.store import Ended, JobStatus, NewTask, Place, Task, WorkerRow
-from fusion_magic.store.sql_part import SqlPart, inserting, new_values, not_before, parameters
+from fusion_magic.store.sql_part import (
+    SqlPart,
+    detail,
+    detailing,
+    insert,
+    not_before,
+    of_job,
+    parameters,
+)
 from fusion_magic.store.tables import job, job_detail, job_task
 from fusion_magic.store.tables import worker as workers
 from fusion_magic.store.transaction import Transaction
 
 WAITING, CLAIMED, DONE = "WAITING", "CLAIMED", "DONE"
+_ENDED: Mapping[str, object] = {"state": DONE, "lease_until": None}
 
 
 class SqlTasks(SqlPart):
@@ -73,7 +82,7 @@ class SqlTasks(SqlPart):
         with self._changing() as transaction:
             _change(transaction, job_id, attempt, {"next_uri": next_uri})
             if query_id is not None:
-                transaction.change(_QUERY_ID, {"of_job": job_id, "new_id": query_id})
+                detail(transaction, job_id, {"query_id": query_id})
 
     def checkpoint_all(self, worker: str, places: Sequence[Place]) -> frozenset[UUID]:
         """See ``Tasks.checkpoint_all``."""
@@ -85,14 +94,14 @@ class SqlTasks(SqlPart):
             if kept:
                 connection.execute(
                     _changing(("next_uri",)),
-                    [
-                        {"of_job": p.job_id, "of_attempt": p.attempt, "new_next_uri": p.next_uri}
-                        for p in kept
-                    ],
+                    [_changed(p.job_id, p.attempt, {"next_uri": p.next_uri}) for p in kept],
                 )
-            new = [(place.job_id, place.query_id) for place in kept if place.query_id is not None]
+            new = [place for place in kept if place.query_id is not None]
             if new:
-                _record_query_ids(connection, new)
+                connection.execute(
+                    detailing(("query_id",)),
+                    [of_job(place.job_id, {"query_id": place.query_id}) for place in new],
+                )
         return frozenset(jobs) - {place.job_id for place in kept}
 
     def release(self, job_id: UUID, *, attempt: int, delay_s: float = 0.0) -> None:
@@ -147,13 +156,13 @@ class SqlTasks(SqlPart):
             "attempt": 0,
             "payload": task.payload,
         }
-        transaction.change(inserting(job_task, tuple(values)), new_values(values))
+        insert(transaction, job_task, [values])
 
     def end(self, transaction: Transaction, job_id: UUID, attempt: int) -> None:
         """
         Close the task together with its job.
         """
-        _change(transaction, job_id, attempt, {"state": DONE, "lease_until": None})
+        _change(transaction, job_id, attempt, _ENDED)
 
     def end_all(self, transaction: Transaction, ends: Sequence[Ended]) -> frozenset[UUID]:
         """
@@ -165,15 +174,8 @@ class SqlTasks(SqlPart):
         }
         mine = [end for end in ends if (str(end.job_id), end.attempt) in locked]
         transaction.change_all(
-            _changing(("state", "lease_until")),
-            [
-                {
-                    "of_job": end.job_id,
-                    "of_attempt": end.attempt,
-                    **new_values({"state": DONE, "lease_until": None}),
-                }
-                for end in mine
-            ],
+            _changing(tuple(_ENDED)),
+            [_changed(end.job_id, end.attempt, _ENDED) for end in mine],
         )
         return frozenset(end.job_id for end in mine)
 
@@ -201,19 +203,19 @@ def _take(
     ]
 
 
-def _record_query_ids(connection: Connection, ids: Sequence[tuple[UUID, str]]) -> None:
-    connection.execute(
-        _QUERY_ID,
-        [{"of_job": job_id, "new_id": query_id} for job_id, query_id in ids],
-    )
-
-
 def _change(
     transaction: Transaction, job_id: UUID, attempt: int, values: Mapping[str, object]
 ) -> None:
-    given = {"of_job": job_id, "of_attempt": attempt, **new_values(values)}
+    given = _changed(job_id, attempt, values)
     if transaction.change(_changing(tuple(values)), given) != 1:
         raise LeaseLost(f"Job {job_id} was taken by another worker, or has ended.")
+
+
+def _changed(job_id: UUID, attempt: int, values: Mapping[str, object]) -> dict[str, object]:
+    """
+    The parameters of ``_changing``.
+    """
+    return {"of_attempt": attempt, **of_job(job_id, values)}
 
 
 @cache
@@ -387,9 +389,4 @@ _TAKE_BACK = (
     sa.update(job_task)
     .where(job_task.c.job_id == sa.bindparam("of_job"), job_task.c.state == WAITING)
     .values(state=DONE)
-)
-_QUERY_ID = (
-    sa.update(job_detail)
-    .where(job_detail.c.job_id == sa.bindparam("of_job"))
-    .values(query_id=sa.bindparam("new_id"))
 )
