@@ -14,9 +14,9 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 
 from benchmarks.timing import table
-from fusion_magic.store.sql_store import SqlStore
-from fusion_magic.store.tables import job, job_detail, job_task
-from fusion_magic.worker import MOST_CLAIMED
+from fusion_magic.processes.worker import MOST_CLAIMED
+from fusion_magic.store.sql.jobs import SqlStore
+from fusion_magic.store.sql.tables import job, job_detail, job_task
 from tests.servers.postgres import PostgresServer
 
 ENGINE = "trino://host:8080"

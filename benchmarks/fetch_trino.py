@@ -109,8 +109,8 @@ def _fetch(url: str) -> tuple[float, int, int]:
     import pyarrow as pa
 
     from fusion_magic.engines import EngineQuery
-    from fusion_magic.engines.trino import TrinoEngine
-    from fusion_magic.engines.trino.client import TrinoSettings
+    from fusion_magic.engines.trino.engine import TrinoEngine
+    from fusion_magic.engines.trino.transport import TrinoSettings
 
     parts = urlsplit(url)
     engine = TrinoEngine(TrinoSettings(base_url=f"{parts.scheme}://{parts.netloc}", user="bench"))

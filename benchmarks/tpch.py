@@ -13,7 +13,7 @@ import duckdb_extensions
 
 from benchmarks.timing import seconds, table
 from fusion_magic.engines import EngineQuery
-from fusion_magic.engines.duckdb import BATCH_ROWS, DuckDBEngine
+from fusion_magic.engines.duckdb.engine import BATCH_ROWS, DuckDBEngine
 from fusion_magic.metadata import Entity
 from tests.corpora import TPCH_TABLES, tpch_queries, with_names
 

@@ -13,13 +13,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fusion_magic.app import Fusion as Fusion
-    from fusion_magic.app import connect as connect
+    from fusion_magic.fusion import Fusion as Fusion
+    from fusion_magic.fusion import connect as connect
     from fusion_magic.results import Result as Result
 
 _HOMES = {
-    "Fusion": "fusion_magic.app",
-    "connect": "fusion_magic.app",
+    "Fusion": "fusion_magic.fusion",
+    "connect": "fusion_magic.fusion",
     "Result": "fusion_magic.results",
 }
 

@@ -32,7 +32,7 @@ from fusion_magic.errors import (
 )
 
 if TYPE_CHECKING:
-    from fusion_magic.app import Fusion
+    from fusion_magic.fusion import Fusion
     from fusion_magic.store import WorkerRow
 
 State = Literal["ok", "wrong", "not used", "not checked"]
@@ -144,7 +144,7 @@ def _load(fusion: Fusion) -> None:
     """
     import pyarrow as pa  # noqa: F401 - imported for later
 
-    import fusion_magic.store.sql_store  # noqa: F401 - imported for later
+    import fusion_magic.store.sql.jobs  # noqa: F401 - imported for later
 
     with suppress(FusionError):
         _ = fusion.engine  # it connects later
@@ -206,7 +206,7 @@ def _engine(fusion: Fusion) -> tuple[State, str]:
 
 
 def _metadata(fusion: Fusion) -> tuple[State, str]:
-    from fusion_magic.metadata.local import CATALOG_FILE, find_catalog
+    from fusion_magic.metadata.catalog_file.metadata import CATALOG_FILE, find_catalog
 
     services = fusion.metadata.services()
     place = without_secret(fusion.settings.metadata_url) or find_catalog(Path.cwd())
@@ -295,7 +295,7 @@ def _service(fusion: Fusion, alive: list[WorkerRow], when: str) -> tuple[State, 
 
 
 def _alive(fusion: Fusion, role: str) -> list[WorkerRow]:
-    from fusion_magic.worker import is_alive
+    from fusion_magic.processes.worker import is_alive
 
     key = fusion.engine_key
     return [

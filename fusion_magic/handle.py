@@ -14,13 +14,13 @@ from uuid import UUID
 
 from fusion_magic.engines import Progress
 from fusion_magic.errors import JobFailed, JobTimeout, QueryCanceled, UnknownJob
-from fusion_magic.jobs.results import open_result
+from fusion_magic.jobs.stored_results import open_result
+from fusion_magic.processes.worker import workers_of
 from fusion_magic.results import Result
 from fusion_magic.store import Job, JobStatus
-from fusion_magic.worker import workers_of
 
 if TYPE_CHECKING:
-    from fusion_magic.app import Fusion
+    from fusion_magic.fusion import Fusion
 
 FIRST_POLL_S = 0.02
 LONGEST_POLL_S = 0.5
@@ -173,7 +173,7 @@ def info_url_of(job: Job) -> str | None:
 
 
 def _attach(job_id: str, settings: dict[str, Any]) -> JobHandle:
-    from fusion_magic.app import connect
+    from fusion_magic.fusion import connect
 
     profile = settings.pop("profile", None)
     return connect(profile or None, **settings).handle(job_id)

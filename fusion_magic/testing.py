@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fusion_magic.notebook.running import run_notebook
+from fusion_magic.notebook.run_notebook import run_notebook
 
 __all__ = ["freeze_catalog", "fusion", "fusion_catalog", "run_notebook"]
 
 if TYPE_CHECKING:
-    from fusion_magic.app import Fusion
+    from fusion_magic.fusion import Fusion
     from fusion_magic.metadata import Entity
 
 
@@ -31,7 +31,7 @@ def fusion_catalog(request: pytest.FixtureRequest) -> Path:
     """
     The catalog file of the tests: the nearest ``catalog.yaml`` at or above the test's folder. Override it to name another.
     """
-    from fusion_magic.metadata.local import find_catalog
+    from fusion_magic.metadata.catalog_file.metadata import find_catalog
 
     found = find_catalog(request.path.parent)
     if found is None:
@@ -44,7 +44,7 @@ def fusion(fusion_catalog: Path, tmp_path: Path) -> Iterator[Fusion]:
     """
     A ``Fusion`` on the embedded default, with a job store of its own.
     """
-    from fusion_magic.app import connect
+    from fusion_magic.fusion import connect
 
     with connect(
         metadata_url=str(fusion_catalog),
@@ -78,8 +78,8 @@ def freeze_catalog(catalog: Path, target: Path, *, rows: int = 100) -> Path:
 
     import yaml
 
-    from fusion_magic.app import connect
-    from fusion_magic.metadata.catalog_file import read_catalog
+    from fusion_magic.fusion import connect
+    from fusion_magic.metadata.catalog_file.reader import read_catalog
 
     data = target / "data"
     data.mkdir(parents=True, exist_ok=True)
@@ -110,7 +110,7 @@ def freeze_catalog(catalog: Path, target: Path, *, rows: int = 100) -> Path:
 def _entry(entity: Entity, source: str | None) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from fusion_magic.sql.translation import format_trino_name
+    from fusion_magic.sql.edits import format_trino_name
 
     columns = [_without_empty(asdict(column)) for column in entity.columns]
     facts = {**asdict(entity), "source": source, "columns": columns}

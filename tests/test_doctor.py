@@ -18,8 +18,8 @@ from fusion_magic.cli import DONE, UNAVAILABLE, WRONG, main
 from fusion_magic.config import KEYS, SECRETS
 from fusion_magic.delivery import JobFacts
 from fusion_magic.doctor import Check, examine
+from fusion_magic.processes.worker import signature
 from fusion_magic.store import Message
-from fusion_magic.worker import signature
 
 SECRET = "hunter2-Zq"
 
@@ -178,7 +178,7 @@ class Refusing:
 
 
 def test_dead_letters_are_wrong_and_told_with_their_reason(tmp_path: Path) -> None:
-    from fusion_magic.scheduler import Scheduler
+    from fusion_magic.processes.scheduler import Scheduler
 
     with connect(worker_start="never") as fusion:
         queue_lineage(fusion, tmp_path)

@@ -12,28 +12,28 @@ PACKAGE = TESTS.parent / "fusion_magic"
 # A line goes when its module has a file of its own; nothing is added without a reason in a word.
 ELSEWHERE = {
     # Both engines, both stores: one suite a port.
-    "acceptance/test_cells.py": "app jobs/drain jobs/outbox jobs/prepare jobs/run jobs/submit jobs/names jobs/notices "
+    "acceptance/test_cells.py": "fusion jobs/readers jobs/lineage_rows jobs/translate jobs/run jobs/submit jobs/resolve jobs/governance "
     "errors",
-    "contracts/test_store.py": "store/sql_store store/tables store/sql_part store/sql_stored "
-    "store/transaction",
-    "contracts/test_tasks.py": "store/sql_tasks",
-    "contracts/test_outbox.py": "store/sql_outbox",
-    "contracts/test_lineage.py": "store/sql_lineage",
-    "contracts/test_interleavings.py": "store/sql_store store/sql_tasks",
-    "jobs/test_recover.py": "store/sql_drivers",
-    "jobs/test_background.py": "jobs/payload",
-    "test_worker.py": "handle",
-    "test_scheduler.py": "delivery/local delivery/openlineage",
+    "contracts/test_store.py": "store/sql/jobs store/sql/tables store/sql/base store/sql/result_versions "
+    "store/sql/statements",
+    "contracts/test_tasks.py": "store/sql/tasks",
+    "contracts/test_outbox.py": "store/sql/outbox",
+    "contracts/test_lineage.py": "store/sql/lineage",
+    "contracts/test_interleavings.py": "store/sql/jobs store/sql/tasks",
+    "processes/test_recovery.py": "store/sql/processes",
+    "processes/test_attempt.py": "processes/payload",
+    "processes/test_worker.py": "handle",
+    "processes/test_scheduler.py": "delivery/local delivery/openlineage",
     # The command line is driven as a person drives it.
-    "cli/test_cli.py": "cli/commands cli/completion cli/doctor cli/jobs cli/names cli/options cli/output cli/results "
-    "cli/run cli/services cli/terminal doctor jobs/listing",
-    "results/test_storage.py": "jobs/results results/export",
+    "cli/test_cli.py": "cli/commands cli/completion cli/doctor cli/jobs cli/catalog cli/options cli/output cli/results "
+    "cli/run cli/operations cli/terminal doctor jobs/queries",
+    "results/test_storage.py": "jobs/stored_results results/export",
     # A catalog's mistakes are told by the metadata that reads it.
-    "metadata/test_local.py": "metadata/catalog_file metadata/trino_names",
+    "metadata/catalog_file/test_metadata.py": "metadata/catalog_file/reader sql/trino_names",
     # What is shown is shown in a shell, and in real kernels.
     "notebook/test_magics.py": "notebook/arguments notebook/display",
     "acceptance/test_kernels.py": "notebook/completion notebook/progress",
-    "engines/trino/test_faults.py": "engines/trino/client",
+    "engines/trino/test_faults.py": "engines/trino/engine engines/trino/transport",
 }
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from fusion_magic.cli.demo import make_data, notebooks_folder
 from fusion_magic.config import load_settings
-from fusion_magic.metadata.catalog_file import read_catalog
+from fusion_magic.metadata.catalog_file.reader import read_catalog
 from tests.test_testing import PLUGIN
 
 pytest_plugins = ["pytester"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fusion_magic import connect
-from fusion_magic.metadata.catalog_file import read_catalog
+from fusion_magic.metadata.catalog_file.reader import read_catalog
 from fusion_magic.testing import freeze_catalog
 
 pytest_plugins = ["pytester"]

@@ -5,7 +5,7 @@ A worker's part in the test's own process.
 from __future__ import annotations
 
 from fusion_magic import Fusion
-from fusion_magic.jobs.background import BackgroundRun
+from fusion_magic.processes.attempt import TaskAttempt
 
 
 def run_next(fusion: Fusion) -> None:
@@ -13,4 +13,4 @@ def run_next(fusion: Fusion) -> None:
     Claim the next waiting job and run it to its end.
     """
     [task] = fusion.store.tasks.claim("worker", engine_url=fusion.engine_key, lease_s=60)
-    BackgroundRun(task, fusion._outside(), max_attempts=1).work()
+    TaskAttempt(task, fusion._services(), max_attempts=1).work()

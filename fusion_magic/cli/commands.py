@@ -19,13 +19,13 @@ from fusion_magic.cli import (
     UNAVAILABLE,
     UNREAD,
     WRONG,
+    catalog,
     demo,
     doctor,
     jobs,
-    names,
+    operations,
     results,
     run,
-    services,
 )
 from fusion_magic.cli.output import print_error
 from fusion_magic.errors import EngineUnavailable, FusionError, MetadataError, StoreError
@@ -51,7 +51,7 @@ def command_line() -> Any:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    for module in (run, jobs, results, names, doctor, services, demo):
+    for module in (run, jobs, results, catalog, doctor, operations, demo):
         module.register(app)
     return typer.main.get_command(app)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from fusion_magic.app import Fusion
+    from fusion_magic.fusion import Fusion
     from fusion_magic.metadata import Metadata
 
 PATIENCE_S = 2.0
@@ -86,7 +86,7 @@ def _asked(
     context: typer.Context, find: Callable[[Fusion], Iterable[str]], *, has_store: bool = True
 ) -> list[str]:
     def ask() -> Iterable[str]:
-        from fusion_magic.app import connect
+        from fusion_magic.fusion import connect
 
         with connect(context.params.get("profile")) as fusion:
             if not has_store or fusion.settings.store_url.startswith("sqlite"):

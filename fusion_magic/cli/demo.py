@@ -13,7 +13,7 @@ from typing import Any
 import typer
 
 from fusion_magic.errors import FusionError, InvalidSettings, MissingExtra
-from fusion_magic.notebook.running import run_notebook
+from fusion_magic.notebook.run_notebook import run_notebook
 
 SCALE = 0.1
 _TABLES = ("customer", "lineitem", "nation", "orders", "part", "partsupp", "region", "supplier")
@@ -125,7 +125,7 @@ def _print_cell(cell: Any) -> None:
 
 
 def _print_traces(catalog: Path, data_dir: Path) -> None:
-    from fusion_magic.app import connect
+    from fusion_magic.fusion import connect
     from fusion_magic.notebook.display import Table
 
     store_url = f"sqlite:///{data_dir / 'fusion.db'}"

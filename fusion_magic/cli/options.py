@@ -13,7 +13,7 @@ from fusion_magic.cli import completion
 from fusion_magic.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from fusion_magic.app import Fusion
+    from fusion_magic.fusion import Fusion
 
 Profile = Annotated[
     str | None,
@@ -77,7 +77,7 @@ def open_fusion(profile: str | None) -> Fusion:
     """
     A ``Fusion`` with the settings of this folder, the environment and *profile*.
     """
-    from fusion_magic.app import connect
+    from fusion_magic.fusion import connect
 
     return connect(profile)
 

@@ -14,8 +14,8 @@ from fusion_magic.cli import options
 from fusion_magic.cli.output import print_json, print_result, print_rows
 
 if TYPE_CHECKING:
-    from fusion_magic.app import Fusion
-    from fusion_magic.jobs.prepare import Translation
+    from fusion_magic.fusion import Fusion
+    from fusion_magic.jobs.translate import Translation
 
 LEAST_PREVIEW_ROWS = 100
 

@@ -29,8 +29,8 @@ from fusion_magic.errors import (
     PermanentDeliveryError,
 )
 from fusion_magic.metadata import Column
-from fusion_magic.metadata.trino_names import parse_trino_name
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
+from fusion_magic.sql.trino_names import parse_trino_name
 from fusion_magic.store import Message
 
 NAMESPACE = "fusion"

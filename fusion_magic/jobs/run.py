@@ -16,14 +16,14 @@ from uuid import UUID
 
 from fusion_magic.engines import Engine, EngineQuery, Execution, Progress
 from fusion_magic.errors import FusionError, StoreError
-from fusion_magic.jobs.drain import Drain, MemorySink, Sink, StorageSink
-from fusion_magic.jobs.names import Names
-from fusion_magic.jobs.notices import find_notices
-from fusion_magic.jobs.outbox import Lineage, build_lineage
-from fusion_magic.jobs.prepare import Translation
-from fusion_magic.jobs.results import open_result
-from fusion_magic.jobs.reuse import NOTICE, find_reusable, fingerprint_of, require_reusable
+from fusion_magic.jobs.governance import find_notices
+from fusion_magic.jobs.lineage_rows import LineageRows, build_lineage_rows
+from fusion_magic.jobs.readers import MemorySink, ResultReader, Sink, StorageSink
+from fusion_magic.jobs.resolve import NameResolver
+from fusion_magic.jobs.result_cache import NOTICE, find_reusable, fingerprint_of, require_reusable
+from fusion_magic.jobs.stored_results import open_result
 from fusion_magic.jobs.submit import Request, Submitted, recorded, submit
+from fusion_magic.jobs.translate import Translation
 from fusion_magic.results import Result
 from fusion_magic.store import Job, Outcome, Store
 
@@ -35,7 +35,7 @@ CANCEL_CHECK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outside:
+class JobServices:
     """
     What a run needs of the rooms outside.
 
@@ -54,8 +54,8 @@ class Outside:
 
 def run(
     request: Request,
-    names: Names,
-    outside: Outside,
+    names: NameResolver,
+    services: JobServices,
     *,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> tuple[Result, Translation]:
@@ -71,9 +71,9 @@ def run(
         KeyboardInterrupt: After the query was stopped on the engine.
     """
     started = time.perf_counter()
-    submitted = submit(request, names, outside.store)
-    with recorded(outside.store, submitted.job_id):
-        run_ = Run(submitted, outside)
+    submitted = submit(request, names, services.store)
+    with recorded(services.store, submitted.job_id):
+        run_ = Run(submitted, services)
         if submitted.translation.prefix is not None:
             result = run_.use()
         else:
@@ -96,12 +96,12 @@ class Run:
     """
 
     submitted: Submitted
-    outside: Outside
+    services: JobServices
     is_stored: bool = False
     attempt: int | None = None
     execute: Callable[[EngineQuery], Execution] | None = None
-    drain_kind: type[Drain] = Drain
-    drain: Drain | None = None
+    reader_class: type[ResultReader] = ResultReader
+    reader: ResultReader | None = None
     known_query_id: str | None = None
     _cancel_checked_at: float = field(default_factory=time.monotonic)
 
@@ -130,7 +130,7 @@ class Run:
         """
         USE is kept here and completes later names; the engine is not asked.
         """
-        self.outside.store.finish(self.job_id, Outcome(update_type="USE"))
+        self.services.store.finish(self.job_id, Outcome(update_type="USE"))
         return Result.without_rows(
             job_id=str(self.job_id),
             update_type="USE",
@@ -158,22 +158,22 @@ class Run:
             if found is not None:
                 return self._reuse(found)
         sink = self._sink()
-        execute = self.execute or self.outside.engine.execute
+        execute = self.execute or self.services.engine.execute
         query = self.query()
-        drain = self.drain = self.drain_kind(
+        reader = self.reader = self.reader_class(
             lambda: execute(query), sink, label=str(self.job_id)[:8]
         )
-        drain.start()
+        reader.start()
         try:
             # The engine works meanwhile, so that lineage costs the user next to nothing.
             lineage = self._lineage()
-            yield from drain.wait(on_tick)
-            return self._finish(drain, sink, lineage)
+            yield from reader.wait(on_tick)
+            return self._finish(reader, sink, lineage)
         except FusionError as error:
-            drain.cancel()
+            reader.cancel()
             raise self.translation.located(error) from error.__cause__
         except BaseException as interrupt:
-            self._stop(drain, sink, interrupt)
+            self._stop(reader, sink, interrupt)
             raise
 
     def query(self) -> EngineQuery:
@@ -193,9 +193,9 @@ class Run:
             self._cancel_checked_at = time.monotonic()
             with suppress(StoreError):
                 # A word that is late is given a second later.
-                self.outside.beat()
-            if self.outside.store.is_cancel_wanted(self.job_id) and self.drain is not None:
-                self.drain.cancel()
+                self.services.beat()
+            if self.services.store.is_cancel_wanted(self.job_id) and self.reader is not None:
+                self.reader.cancel()
         if execution is None:
             return
         self._record_query_id(execution.query_id)
@@ -204,20 +204,20 @@ class Run:
 
     def _sink(self) -> Sink:
         if not (self.is_stored or self.request.name or self.request.reuse_s is not None):
-            return MemorySink(self.outside.max_memory)
-        writer = self.outside.storage.writer(
+            return MemorySink(self.services.max_memory)
+        writer = self.services.storage.writer(
             self.request.name, f"{self.job_id}-{self.attempt or 1}"
         )
         facts: dict[str, object] = {"job": str(self.job_id), "name": self.request.name or None}
         return StorageSink(writer, self.request.name, facts)
 
     def _find_reusable(self, age_s: float) -> Job | None:
-        outside = self.outside
+        services = self.services
         return find_reusable(
             self.translation,
-            outside.store,
-            outside.metadata,
-            engine_url=outside.engine_url,
+            services.store,
+            services.metadata,
+            engine_url=services.engine_url,
             owner=self.request.owner,
             age_s=age_s,
         )
@@ -227,7 +227,7 @@ class Run:
         The rows of *found* as this job's.
         """
         lineage = self._lineage()
-        recorded_lineage = lineage if self.request.has_lineage else Lineage()
+        recorded_lineage = lineage if self.request.has_lineage else LineageRows()
         outcome = Outcome(
             queue=recorded_lineage.queue,
             column_edges=recorded_lineage.column_edges,
@@ -236,35 +236,35 @@ class Run:
             result_name=self.request.name or None,
             result_path=found.result_path,
         )
-        self.outside.store.finish(self.job_id, outcome, attempt=self.attempt)
+        self.services.store.finish(self.job_id, outcome, attempt=self.attempt)
         result = open_result(found)
         result.job_id, result.name = str(self.job_id), self.request.name
         result.warnings = (NOTICE, *find_notices(self.translation, lineage))
         return result
 
-    def _stop(self, drain: Drain, sink: Sink, interrupt: BaseException) -> None:
-        drain.cancel_and_wait()
-        is_written = drain.is_complete and not self.translation.is_query
+    def _stop(self, reader: ResultReader, sink: Sink, interrupt: BaseException) -> None:
+        reader.cancel_and_wait()
+        is_written = reader.is_complete and not self.translation.is_query
         if isinstance(interrupt, KeyboardInterrupt) and is_written:
-            self._finish(drain, sink, self._lineage())
+            self._finish(reader, sink, self._lineage())
 
-    def _lineage(self) -> Lineage:
+    def _lineage(self) -> LineageRows:
         if not self.translation.references:
-            return Lineage()
-        return build_lineage(
+            return LineageRows()
+        return build_lineage_rows(
             self.translation, origin=self.request.origin, result_name=self.request.name
         )
 
     def _record_query_id(self, query_id: str | None) -> None:
         if query_id is not None and query_id != self.known_query_id:
-            self.outside.store.record_query_id(self.job_id, query_id)
+            self.services.store.record_query_id(self.job_id, query_id)
             self.known_query_id = query_id
 
-    def _finish(self, drain: Drain, sink: Sink, lineage: Lineage) -> Result:
-        execution = drain.execution
+    def _finish(self, reader: ResultReader, sink: Sink, lineage: LineageRows) -> Result:
+        execution = reader.execution
         assert execution is not None  # noqa: S101 - the drain has ended without an error
         self._record_query_id(execution.query_id)
-        recorded_lineage = lineage if self.request.has_lineage else Lineage()
+        recorded_lineage = lineage if self.request.has_lineage else LineageRows()
         outcome = Outcome(
             queue=recorded_lineage.queue,
             column_edges=recorded_lineage.column_edges,
@@ -275,17 +275,17 @@ class Run:
             update_type=execution.update_type,
             rows_changed=execution.rows_changed,
             fingerprint=(
-                fingerprint_of(self.translation, self.outside.engine_url) if sink.path else None
+                fingerprint_of(self.translation, self.services.engine_url) if sink.path else None
             ),
         )
         try:
-            self.outside.store.finish(self.job_id, outcome, attempt=self.attempt)
+            self.services.store.finish(self.job_id, outcome, attempt=self.attempt)
         except BaseException:
             sink.abort()
             raise
         return self._result(sink, execution, lineage)
 
-    def _result(self, sink: Sink, execution: Execution, lineage: Lineage) -> Result:
+    def _result(self, sink: Sink, execution: Execution, lineage: LineageRows) -> Result:
         notices = find_notices(self.translation, lineage)
         missing = lineage.missing if self.request.has_lineage else ()
         return sink.result(

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from fusion_magic.errors import FusionError, LeaseLost, QueryCanceled, StoreError
-from fusion_magic.jobs.names import Names
-from fusion_magic.jobs.prepare import Into, Parameters, Translation, prepare
+from fusion_magic.jobs.resolve import NameResolver
+from fusion_magic.jobs.translate import Parameters, Translation, WriteTarget, translate
 from fusion_magic.store import Converted, NewJob, NewTask, Store
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class Request:
     profile: str = ""
     name: str = ""
     engine: str = ""
-    into: Into | None = None
+    into: WriteTarget | None = None
     reuse_s: float | None = None
     driver: str | None = None
 
@@ -67,7 +67,7 @@ class Submitted:
 
 def submit(
     request: Request,
-    names: Names,
+    names: NameResolver,
     store: Store,
     *,
     make_task: Callable[[Translation], NewTask] | None = None,
@@ -95,7 +95,7 @@ def submit(
         )
     )
     with recorded(store, job_id):
-        translation = prepare(
+        translation = translate(
             request.text, names, params=request.params, limit=request.limit, into=request.into
         )
         converted = Converted(

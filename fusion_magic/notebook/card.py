@@ -18,9 +18,9 @@ from uuid import uuid4
 
 from fusion_magic.errors import FusionError
 from fusion_magic.handle import JobHandle, info_url_of, progress_of
-from fusion_magic.jobs.results import open_result
+from fusion_magic.jobs.stored_results import open_result
+from fusion_magic.notebook.card_protocol import LivePage, TableSource, live_page
 from fusion_magic.notebook.display import Table, count, result_table
-from fusion_magic.notebook.live import LivePage, TableSource, live_page
 from fusion_magic.notebook.progress import describe, is_watched
 from fusion_magic.store import Job, JobStatus
 

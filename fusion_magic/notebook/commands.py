@@ -17,8 +17,8 @@ from fusion_magic.notebook.arguments import (
 from fusion_magic.notebook.display import Table, count
 
 if TYPE_CHECKING:
-    from fusion_magic.app import Fusion
-    from fusion_magic.graph import LineageGraph
+    from fusion_magic.fusion import Fusion
+    from fusion_magic.lineage_graph import LineageGraph
     from fusion_magic.store import Job
 
 

@@ -70,7 +70,7 @@ class Completer:
         alias, dot, _ = word.rpartition(".")
         if not dot:
             return []
-        from fusion_magic.jobs.names import find_entity
+        from fusion_magic.jobs.resolve import find_entity
 
         # The statement is half-written, so that its aliases are looked for as text.
         name = r'((?:[\w-]|"[^"]*"|\.)+)'

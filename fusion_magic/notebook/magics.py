@@ -90,7 +90,7 @@ class FusionMagics(Magics):
         """
         name = profile or self.profile
         if name not in self._fusions:
-            from fusion_magic.app import connect
+            from fusion_magic.fusion import connect
 
             keys = ("engine_url", "store_url", "metadata_url", "data_dir")
             given = {key: getattr(self, key) or None for key in keys}

@@ -16,11 +16,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from fusion_magic.sql.edits import Edit, apply_edits, mark_edits, without_overlaps
 from fusion_magic.sql.parameters import find_placeholders
-from fusion_magic.sql.readable import readable_edits
 from fusion_magic.sql.references import Reference, find_references
+from fusion_magic.sql.sqlglot_compat import readable_edits
 from fusion_magic.sql.statement import Statement, parse_statement
-from fusion_magic.sql.translation import Edit, apply_edits, mark_edits, without_overlaps
 
 MAX_DEPTH = 150  # nested queries; deeper ones have no column lineage
 

@@ -21,9 +21,9 @@ from enum import Enum
 from uuid import UUID
 
 from fusion_magic.errors import InvalidParameter, Span
+from fusion_magic.sql.edits import Edit
+from fusion_magic.sql.lexer import NUMBER, QUOTED, STRING, SYMBOL, WORD
 from fusion_magic.sql.statement import Statement
-from fusion_magic.sql.tokens import NUMBER, QUOTED, STRING, SYMBOL, WORD
-from fusion_magic.sql.translation import Edit
 
 MAX_DECIMAL_DIGITS = 38
 _BEFORE_VALUES = frozenset(

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from fusion_magic.errors import InvalidSql, Span, UnsupportedSql
+from fusion_magic.sql.lexer import NUMBER, QUOTED, STRING, SYMBOL, WORD, Tokens, unquote
 from fusion_magic.sql.statement import QUERY_STARTS, Statement, is_plain_integer
-from fusion_magic.sql.tokens import NUMBER, QUOTED, STRING, SYMBOL, WORD, Tokens, unquote
 
 Role = Literal["source", "target", "other"]
 TRINO_PARTS = 3

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 
 from fusion_magic.errors import InvalidSql, Span
-from fusion_magic.sql.tokens import Tokens, tokenize
+from fusion_magic.sql.lexer import Tokens, tokenize
 
 QUERY_STARTS = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "("})
 _QUERY_KINDS = frozenset({"SELECT", "DESCRIBE", "EXPLAIN"})

@@ -266,7 +266,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ResumePoint:
     """
     Where the engine's answers to a claimed job go on.
 
@@ -393,7 +393,7 @@ class Tasks(Protocol):
         """
         ...
 
-    def checkpoint_all(self, worker: str, places: Sequence[Place]) -> frozenset[UUID]:
+    def checkpoint_all(self, worker: str, places: Sequence[ResumePoint]) -> frozenset[UUID]:
         """
         ``checkpoint`` for many jobs of *worker* at once; those that another attempt has taken.
         """

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from fusion_magic import connect
-from fusion_magic.app import Fusion
 from fusion_magic.errors import (
     FusionError,
     InvalidArgument,
@@ -21,6 +20,7 @@ from fusion_magic.errors import (
     UnknownFqn,
     UnsupportedSql,
 )
+from fusion_magic.fusion import Fusion
 from fusion_magic.store import JobStatus
 
 CATALOG = """version: 1

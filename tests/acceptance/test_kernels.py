@@ -20,9 +20,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from fusion_magic import connect
-from fusion_magic.notebook.running import run_notebook
+from fusion_magic.notebook.run_notebook import run_notebook
 from fusion_magic.store import JobStatus
-from tests.jobs.test_recover import LONG, SLOW
+from tests.processes.test_recovery import LONG, SLOW
 
 PATIENCE_S = 120
 CATALOG = """version: 1

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from fusion_magic.cli import DONE, MISUSED, UNAVAILABLE, UNREAD, WRONG, main
-from fusion_magic.jobs.reuse import NOTICE
+from fusion_magic.jobs.result_cache import NOTICE
 
 COUNT = "SELECT count(*) AS n FROM shop.db.public.orders"
 

@@ -11,7 +11,7 @@ import pytest
 
 from fusion_magic.cli import DONE, WRONG, main
 from fusion_magic.cli.demo import make_data, notebooks_folder
-from fusion_magic.metadata.catalog_file import read_catalog
+from fusion_magic.metadata.catalog_file.reader import read_catalog
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from fusion_magic.engines import Engine, EngineQuery
-from fusion_magic.engines.duckdb import DuckDBEngine
+from fusion_magic.engines.duckdb.engine import DuckDBEngine
 from fusion_magic.errors import QueryFailed
 from tests.both_engines import answer
 
@@ -21,8 +21,8 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     if request.param == "duckdb":
         made: Engine = DuckDBEngine("duckdb://")
     else:
-        from fusion_magic.engines.trino import TrinoEngine
-        from fusion_magic.engines.trino.client import TrinoSettings
+        from fusion_magic.engines.trino.engine import TrinoEngine
+        from fusion_magic.engines.trino.transport import TrinoSettings
 
         url = request.getfixturevalue("trino_url")
         made = TrinoEngine(TrinoSettings(base_url=url, user="test"))

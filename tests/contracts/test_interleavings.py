@@ -37,8 +37,8 @@ from fusion_magic.store import (
     Outcome,
     QueueRow,
 )
-from fusion_magic.store.sql_store import SqlStore
-from fusion_magic.store.tables import fusion_model, job, job_task, model_queue
+from fusion_magic.store.sql.jobs import SqlStore
+from fusion_magic.store.sql.tables import fusion_model, job, job_task, model_queue
 
 EXAMPLES = int(os.environ.get("FUSION_TEST_EXAMPLES", "15"))
 STEPS = 25

@@ -7,8 +7,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from fusion_magic.store import ColumnEdge, GraphEdge
-from fusion_magic.store.sql_store import SqlStore
-from fusion_magic.store.tables import lineage_edge
+from fusion_magic.store.sql.jobs import SqlStore
+from fusion_magic.store.sql.tables import lineage_edge
 from tests.contracts.test_outbox import edge, finished, made
 from tests.contracts.test_tasks import clock, store
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 from fusion_magic.store import ColumnEdge, Converted, NewJob, Outcome, QueueRow
-from fusion_magic.store.sql_store import SqlStore
+from fusion_magic.store.sql.jobs import SqlStore
 from tests.contracts.test_tasks import Clock, clock, store
 
 __all__ = ["clock", "store"]

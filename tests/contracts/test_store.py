@@ -25,8 +25,8 @@ from fusion_magic.store import (
     Outcome,
     QueueRow,
 )
-from fusion_magic.store.sql_store import SqlStore, open_store
-from fusion_magic.store.tables import metadata
+from fusion_magic.store.sql.jobs import SqlStore, open_store
+from fusion_magic.store.sql.tables import metadata
 
 TASK = NewTask(payload="{}", engine_url="duckdb://", owner="ana")
 

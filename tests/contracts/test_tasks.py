@@ -28,12 +28,12 @@ from fusion_magic.store import (
     NewJob,
     NewTask,
     Outcome,
-    Place,
     QueueRow,
+    ResumePoint,
     WorkerRow,
 )
-from fusion_magic.store.sql_store import SqlStore, open_store
-from fusion_magic.store.tables import job, job_task
+from fusion_magic.store.sql.jobs import SqlStore, open_store
+from fusion_magic.store.sql.tables import job, job_task
 
 ENGINE = "trino://host:8080"
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -447,7 +447,7 @@ def test_many_places_are_written_at_once_and_lost_jobs_are_told(
     clock.move(11)
     claim(store, "w2")
     places = [
-        Place(job_id=job_id, attempt=1, query_id=f"q {job_id}", next_uri="http://x/5")
+        ResumePoint(job_id=job_id, attempt=1, query_id=f"q {job_id}", next_uri="http://x/5")
         for job_id in (kept, lost)
     ]
 
@@ -467,7 +467,7 @@ def test_leases_are_renewed_while_places_are_written_in_any_order(store: SqlStor
     for _ in range(100):
         waiting(store)
     tasks = [claim(store) for _ in range(100)]
-    places = [Place(job_id=t.job_id, attempt=1, query_id=None, next_uri="x") for t in tasks]
+    places = [ResumePoint(job_id=t.job_id, attempt=1, query_id=None, next_uri="x") for t in tasks]
     progress = {task.job_id: "{}" for task in tasks}
 
     def renew(number: int) -> None:

@@ -16,7 +16,7 @@ import pytest
 from fusion_magic import Fusion, connect
 from fusion_magic.engines import Progress
 from fusion_magic.notebook.card import PLAIN, JobSource, Poller, Shown, card_html, card_of
-from fusion_magic.notebook.live import LivePage, live_page
+from fusion_magic.notebook.card_protocol import LivePage, live_page
 from fusion_magic.store import Job, JobStatus
 from tests.workers import run_next
 

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 
 from fusion_magic import Fusion, connect
 from fusion_magic.errors import InvalidParameter
+from fusion_magic.sql.edits import apply_edits
 from fusion_magic.sql.parameters import find_placeholders, format_literal, parameter_edits
 from fusion_magic.sql.statement import parse_statement
-from fusion_magic.sql.translation import apply_edits
 from tests.servers.trino import run_query
 
 INDIA = dt.timezone(dt.timedelta(hours=5, minutes=30))

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from fusion_magic import Fusion, connect
 from fusion_magic.errors import InvalidSettings, StoreError, StoreUnavailable
 from fusion_magic.store import NewJob
-from fusion_magic.store.sql_store import SqlStore, open_store
+from fusion_magic.store.sql.jobs import SqlStore, open_store
 
 
 def test_a_folder_instead_of_a_file(tmp_path: Path) -> None:
@@ -110,8 +110,8 @@ def test_a_process_killed_while_it_finishes_a_job_leaves_all_of_it_or_nothing(
         f"""
         import os, signal, uuid
         from fusion_magic.store import Converted, NewJob, Outcome, QueueRow
-        from fusion_magic.store.sql_store import open_store
-        from fusion_magic.store.transaction import Compiled
+        from fusion_magic.store.sql.jobs import open_store
+        from fusion_magic.store.sql.statements import Compiled
         store = open_store({url!r})
         job = uuid.uuid4()
         store.create(NewJob(id=job, user_query="SELECT 1"))

@@ -21,7 +21,7 @@ from trino import auth as trino_auth
 from fusion_magic.errors import EngineRefuses, InvalidSettings
 
 if TYPE_CHECKING:
-    from fusion_magic.engines.trino.client import TrinoSettings
+    from fusion_magic.engines.trino.transport import TrinoSettings
 
 KINDS = ("basic", "jwt", "oauth2", "certificate", "kerberos")
 # Of engine.url, and what the library calls them.

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from fusion_magic.store.tables import metadata
+from fusion_magic.store.sql.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from fusion_magic import Fusion
-from fusion_magic.scheduler import LEASE_S
+from fusion_magic.processes.scheduler import LEASE_S
 
 KILLS = int(os.environ.get("FUSION_TEST_KILLS", "20"))
 

@@ -15,8 +15,9 @@ import requests
 import trino
 
 from fusion_magic.engines import EngineQuery
-from fusion_magic.engines.trino import TrinoEngine, client
-from fusion_magic.engines.trino.client import TrinoSettings
+from fusion_magic.engines.trino import transport
+from fusion_magic.engines.trino.engine import TrinoEngine
+from fusion_magic.engines.trino.transport import TrinoSettings
 from fusion_magic.errors import EngineUnavailable, FusionError, QueryGone
 
 pytestmark = pytest.mark.trino
@@ -188,7 +189,7 @@ def test_a_statement_that_was_refused_as_busy_is_sent_again(
 def test_a_server_that_stays_away_is_an_error_after_a_while(
     engine: TrinoEngine, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(transport, "PATIENCE_S", 0.5)
     proxy.faults.update({page: status(503) for page in range(3, 500)})
 
     with pytest.raises(EngineUnavailable, match="503"):
@@ -244,7 +245,7 @@ def test_every_error_of_the_libraries_below_becomes_one_of_ours(
     """
     A foreign exception that nobody translated would reach the notebook as a traceback, perhaps with a secret in it.
     """
-    monkeypatch.setattr(client, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(transport, "PATIENCE_S", 0.1)
     engine = TrinoEngine(TrinoSettings(base_url=trino_url, user="ana"))
 
     def fail(*_: Any, **__: Any) -> None:

@@ -17,9 +17,10 @@ import requests
 
 from fusion_magic import connect
 from fusion_magic.engines import EngineQuery
-from fusion_magic.engines.trino import TrinoEngine, client
-from fusion_magic.engines.trino.client import TrinoSettings
+from fusion_magic.engines.trino import transport
+from fusion_magic.engines.trino.engine import TrinoEngine
 from fusion_magic.engines.trino.spooling import AT_ONCE, ENCODINGS, Segments
+from fusion_magic.engines.trino.transport import TrinoSettings
 from fusion_magic.engines.trino.types import schema_of
 from fusion_magic.errors import EngineUnavailable, InvalidSettings, QueryCanceled
 from tests.servers.lake_trino import BUCKET, LakeTrino
@@ -117,7 +118,7 @@ def test_a_segment_that_does_not_arrive_is_fetched_again(
 def test_a_segment_that_never_arrives_is_an_error_that_says_what_to_do(
     engine: TrinoEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(transport, "PATIENCE_S", 0.3)
     storage = Storage(engine, lost)
     storage.spoiled = frozenset(range(2, 1000))
 

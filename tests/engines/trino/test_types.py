@@ -16,8 +16,8 @@ import pyarrow as pa
 import pytest
 
 from fusion_magic.engines import EngineQuery
-from fusion_magic.engines.trino import TrinoEngine, TrinoExecution
-from fusion_magic.engines.trino.client import TrinoSettings
+from fusion_magic.engines.trino.engine import TrinoEngine, TrinoExecution
+from fusion_magic.engines.trino.transport import TrinoSettings
 from fusion_magic.errors import QueryFailed
 
 pytestmark = pytest.mark.trino

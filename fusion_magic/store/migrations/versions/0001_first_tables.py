@@ -7,7 +7,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from fusion_magic.store.tables import UtcTime, UuidText
+from fusion_magic.store.sql.tables import UtcTime, UuidText
 
 revision = "0001"
 down_revision = None

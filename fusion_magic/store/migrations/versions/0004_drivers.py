@@ -7,7 +7,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from fusion_magic.store.tables import UtcTime
+from fusion_magic.store.sql.tables import UtcTime
 
 revision = "0004"
 down_revision = "0003"

@@ -1,0 +1,372 @@
+"""
+One statement's text to what the engine can run: steps 4 to 6 of a cell's way.
+
+Nothing is run here and no job is written; ``Fusion.translate`` and ``--dry-run`` end here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
+
+from fusion_magic.engines import Engine, EngineQuery
+from fusion_magic.errors import FusionError, InvalidSql, UnsupportedSql
+from fusion_magic.jobs.resolve import NameResolver, ResolvedName, trino_schema
+from fusion_magic.metadata import Column, Entity
+from fusion_magic.sql.edits import (
+    Edit,
+    apply_edits,
+    format_trino_name,
+    mark_edits,
+    name_edits,
+    shift_span,
+    without_overlaps,
+)
+from fusion_magic.sql.fqn import format_fqn
+from fusion_magic.sql.limit_offset import Paging, find_paging, limit_to
+from fusion_magic.sql.parameters import Placeholder, find_placeholders, parameter_edits
+from fusion_magic.sql.references import Reference, find_long_names, find_references, find_use
+from fusion_magic.sql.statement import Statement, parse_statement
+from fusion_magic.sql.write_into import target_reference, writing_edit, writing_hint, writing_kind
+from fusion_magic.store import ModelRow
+
+if TYPE_CHECKING:
+    from fusion_magic.sql.lineage import Lineage
+
+TRANSACTIONS = frozenset({"START TRANSACTION", "COMMIT", "ROLLBACK"})
+Parameters = Mapping[str, object] | Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True)
+class StatementAnalysis:
+    """
+    What a statement's text alone tells. Kept for texts seen before, so that it must not change.
+    """
+
+    statement: Statement
+    references: tuple[Reference, ...]
+    paging: Paging
+    placeholders: tuple[Placeholder, ...]
+    use: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteTarget:
+    """
+    The table that a query's rows are written to by the engine, and what happens where it exists.
+
+    Attributes:
+        table: Its FQN, or a Trino name.
+        if_exists: ``fail``, ``append`` or ``replace``.
+    """
+
+    table: str
+    if_exists: str = "fail"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Translation:
+    """
+    A statement with its names resolved.
+
+    Attributes:
+        statement: The user's statement.
+        references: Where it names tables, and ``resolved`` what each stands for, in the same order; the table that its
+            rows are written to, given beside it, comes last.
+        converted_query: What the engine can run as it stands.
+        models: The FusionModel rows, one a name, in the order of the text.
+        limit: The outermost query's limit, in rows, or None; ``offset`` likewise.
+        edits: What was replaced, in places of the user's text.
+        prefix: For a USE statement, what it sets; else None.
+        writing: The kind of the statement that writes the query's rows to a table given beside it; else empty.
+        session: What the engine's session was where a background job was submitted; None for the engine's own.
+    """
+
+    statement: Statement
+    references: tuple[Reference, ...]
+    resolved: tuple[ResolvedName, ...]
+    converted_query: str
+    models: tuple[ModelRow, ...]
+    limit: int | None
+    offset: int | None
+    edits: tuple[Edit, ...]
+    prefix: tuple[str, ...] | None = None
+    writing: str = ""
+    session: Mapping[str, str] | None = None
+
+    @property
+    def kind(self) -> str:
+        """
+        What the engine is sent, in the words of ``Statement.kind``.
+        """
+        return self.writing or self.statement.kind
+
+    @property
+    def is_query(self) -> bool:
+        """
+        Whether it gives rows and writes nothing.
+        """
+        return self.statement.is_query and not self.writing
+
+    @cached_property
+    def lineage(self) -> Lineage:
+        """
+        Sources, targets and column edges, by the names that the SQL wrote.
+        """
+        schema = tuple(
+            (
+                written_name(reference),
+                tuple((c.name, c.type or "") for c in resolved.entity.columns),
+            )
+            for reference, resolved in zip(self.references, self.resolved, strict=True)
+            if resolved.entity is not None and resolved.entity.columns
+        )
+        return _extract_lineage(self.statement.text, schema)
+
+    @property
+    def entities(self) -> dict[tuple[str, ...], Entity]:
+        """
+        The entities by the unquoted parts of their Trino names.
+        """
+        return {r.trino_parts: r.entity for r in self.resolved if r.entity is not None}
+
+    def engine_query(self, job_id: str, *, tags: tuple[str, ...] = ()) -> EngineQuery:
+        """
+        What the engine is given.
+        """
+        return EngineQuery(
+            sql=self.converted_query,
+            job_id=job_id,
+            entities=self.entities,
+            targets=tuple(
+                resolved.trino_parts
+                for reference, resolved in zip(self.references, self.resolved, strict=True)
+                if reference.role != "source"
+            ),
+            tags=tags,
+            is_query=self.is_query,
+            session=self.session,
+        )
+
+    def located(self, error: FusionError) -> FusionError:
+        """
+        *error*, which the engine raised, with its span moved from the converted query to the user's text.
+        """
+        if error.span is not None and error.sql is None:
+            error.span = shift_span(self.edits, error.span)
+            error.sql = self.statement.text
+        if self.writing and error.hint is None:
+            error.hint = writing_hint(error.message)
+        return error
+
+
+def written_name(reference: Reference) -> str:
+    """
+    The reference's name as lineage writes it: unquoted parts in lower case, joined by dots.
+    """
+    return ".".join(
+        part if quoted else part.lower()
+        for part, quoted in zip(reference.parts, reference.quoted, strict=True)
+    )
+
+
+@lru_cache(maxsize=256)
+def analyse(text: str) -> StatementAnalysis:
+    """
+    Read one statement.
+
+    Raises:
+        InvalidSql: It cannot be read, there is none, or there are several; carries the span.
+    """
+    statement = parse_statement(text)
+    references = find_references(statement)
+    if statement.kind == "UNKNOWN" and not references:
+        _refuse_long_names(statement)
+    return StatementAnalysis(
+        statement=statement,
+        references=references,
+        paging=find_paging(statement),
+        placeholders=find_placeholders(statement),
+        use=find_use(statement),
+    )
+
+
+@lru_cache(maxsize=256)
+def _extract_lineage(
+    text: str, schema: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+) -> Lineage:
+    from fusion_magic.sql.lineage import extract_lineage
+
+    return extract_lineage(text, schema={table: dict(columns) for table, columns in schema})
+
+
+def _refuse_long_names(statement: Statement) -> None:
+    for span in find_long_names(statement):
+        name = statement.text[span.start : span.end]
+        raise InvalidSql(
+            f"This statement is of a kind that is not known here, and it names {name}.",
+            hint="Names of more than three parts can be translated in the statements of Trino's reference only.",
+            span=span,
+        )
+
+
+def translate(
+    text: str,
+    names: NameResolver,
+    *,
+    params: Parameters | None = None,
+    limit: int | None = None,
+    into: WriteTarget | None = None,
+) -> Translation:
+    """
+    Translate one statement.
+
+    Args:
+        text: The statement, with or without its semicolon.
+
+        names: What resolves its references.
+
+        params: Values for ``:name`` placeholders: a mapping, or a function that raises ``KeyError``
+            for a name that it does not have.
+
+        limit: Most rows that the outermost query may give, or None.
+
+        into: The table that its rows are written to, or None.
+
+    Raises:
+        UsageError: The text, a name or a parameter is wrong; ``sql`` and ``span`` say where.
+    """
+    try:
+        analysis = analyse(text)
+        if analysis.use is not None:
+            return _translate_use(analysis, names)
+        return _prepare(analysis, names, params, limit, into)
+    except FusionError as error:
+        if error.sql is None:
+            error.sql = text
+        raise
+
+
+def _prepare(
+    analysis: StatementAnalysis,
+    names: NameResolver,
+    params: Parameters | None,
+    limit: int | None,
+    into: WriteTarget | None,
+) -> Translation:
+    statement = analysis.statement
+    if statement.kind in TRANSACTIONS:
+        raise UnsupportedSql(
+            f"{statement.kind} is not for cells: each is a job that is final when it ends, and a transaction "
+            "could undo it afterwards.",
+            hint="Every statement is a transaction of its own; MERGE or CREATE TABLE … AS do several changes in one.",
+        )
+    references = with_target(analysis.references, into)
+    resolved = names.resolve(references)
+    values = _parameter_values(analysis, params)
+    paging = find_paging(statement, values) if values else analysis.paging
+    if limit is not None:
+        paging = limit_to(statement, paging, limit)
+    edits = (
+        *name_edits(
+            analysis.references,
+            [
+                r.trino_parts if r.is_rewritten else None
+                for r in resolved[: len(analysis.references)]
+            ],
+        ),
+        *paging.edits,
+        *without_overlaps(parameter_edits(statement, values), paging.edits),
+        *mark_edits(statement.text),
+    )
+    if into is not None:
+        edits = (writing_edit(statement, resolved[-1].trino_parts, into.if_exists), *edits)
+    return Translation(
+        statement=statement,
+        references=references,
+        resolved=resolved,
+        converted_query=apply_edits(statement.text, edits),
+        models=_model_rows(resolved),
+        limit=paging.limit,
+        offset=paging.offset,
+        edits=tuple(edits),
+        writing=writing_kind(into.if_exists) if into is not None else "",
+    )
+
+
+def with_target(
+    references: tuple[Reference, ...], into: WriteTarget | None
+) -> tuple[Reference, ...]:
+    """
+    *references*, and behind them the table that the rows are written to.
+    """
+    return (*references, target_reference(into.table)) if into is not None else references
+
+
+def _parameter_values(analysis: StatementAnalysis, params: Parameters | None) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for placeholder in analysis.placeholders:
+        try:
+            values[placeholder.name] = (
+                params(placeholder.name) if callable(params) else (params or {})[placeholder.name]
+            )
+        except KeyError:
+            continue
+    return values
+
+
+def _model_rows(resolved: tuple[ResolvedName, ...]) -> tuple[ModelRow, ...]:
+    rows = (
+        ModelRow(
+            model_id_of_om=(r.entity.id or None) if r.entity else None,
+            fully_qualified_name=r.fqn,
+            trino_model_name=format_trino_name(r.trino_parts),
+        )
+        for r in resolved
+    )
+    return tuple(dict.fromkeys(rows))
+
+
+def _translate_use(analysis: StatementAnalysis, names: NameResolver) -> Translation:
+    """
+    USE sets a prefix here and sends nothing: names are completed before they are translated.
+    """
+    prefix = analysis.use or ()
+    schema = trino_schema(names.metadata, prefix) if len(prefix) > 2 else prefix
+    if schema is None:
+        raise InvalidSql(
+            f"No table is known under {format_fqn(prefix)}, or its tables lie in several schemas of Trino.",
+            hint="`%fusion catalogs` lists the services; `%fusion search TEXT` finds names.",
+        )
+    if len(prefix) == 2 and prefix[0].lower() not in names.engine.catalogs():
+        raise InvalidSql(
+            f"The engine has no catalog {prefix[0]}.",
+            hint=f"It has {', '.join(sorted(names.engine.catalogs())) or 'none'}.",
+        )
+    return Translation(
+        statement=analysis.statement,
+        references=(),
+        resolved=(),
+        converted_query=f"USE {format_trino_name(schema)}",
+        models=(),
+        limit=None,
+        offset=None,
+        edits=(),
+        prefix=prefix,
+    )
+
+
+def with_columns(entities: Sequence[Entity], engine: Engine) -> list[Entity]:
+    """
+    *entities*, those without columns completed with what the engine says of them, where it can.
+    """
+    bare = [entity for entity in entities if not entity.columns]
+    found = engine.describe(bare) if bare else {}
+    return [
+        replace(entity, columns=tuple(Column(n, t) for n, t in found[entity.fqn].items()))
+        if entity.fqn in found
+        else entity
+        for entity in entities
+    ]

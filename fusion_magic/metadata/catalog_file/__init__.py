@@ -1,0 +1,3 @@
+"""
+Names from a catalog file, ``catalog.yaml``.
+"""

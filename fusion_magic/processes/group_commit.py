@@ -1,0 +1,73 @@
+"""
+The ends of jobs that come at the same moment, written in one transaction.
+
+Where a thousand jobs end within seconds, each would wait for a commit of its own. Those that come while one is under way
+are written together by the next, so that nobody waits for others to come.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any
+from uuid import UUID
+
+from fusion_magic.errors import StoreError
+from fusion_magic.store import Ended, Outcome, Store
+
+MOST_AT_ONCE = 50
+
+
+class GroupCommitStore:
+    """
+    A store whose ``finish`` several threads call at once; all else is the store's.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._turn = threading.Lock()
+        self._waiting: list[tuple[Ended, Future[bool]]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def finish(self, job_id: UUID, outcome: Outcome, *, attempt: int | None = None) -> None:
+        """See ``Store.finish``."""
+        if attempt is None or not self._finish_with_others(Ended(job_id, outcome, attempt)):
+            # By itself it is told why it cannot be, and what is wrong with another does not touch it.
+            self._store.finish(job_id, outcome, attempt=attempt)
+
+    def _finish_with_others(self, end: Ended) -> bool:
+        done: Future[bool] = Future()
+        with self._lock:
+            self._waiting.append((end, done))
+        with self._turn:
+            while not done.done():
+                self._write()
+        return done.result()
+
+    def _write(self) -> None:
+        """
+        Write those that wait; each of them learns whether it is FINISHED, or what went wrong.
+        """
+        with self._lock:
+            batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
+        try:
+            finished = self._finish_all([end for end, _ in batch])
+        except BaseException as error:  # noqa: BLE001 - it is raised in the threads that wait
+            for _, done in batch:
+                done.set_exception(error)
+        else:
+            for end, done in batch:
+                done.set_result(end.job_id in finished)
+
+    def _finish_all(self, ends: Sequence[Ended]) -> frozenset[UUID]:
+        if len(ends) == 1:
+            self._store.finish(ends[0].job_id, ends[0].outcome, attempt=ends[0].attempt)
+            return frozenset({ends[0].job_id})
+        try:
+            return self._store.finish_all(ends)
+        except StoreError:
+            return frozenset()
