@@ -18,7 +18,8 @@ from urllib.parse import unquote, urlsplit
 
 import duckdb
 
-from fusion_magic.engines import EngineQuery, Plan, Progress
+from fusion_magic.engines import EngineCapabilities, EngineQuery, Plan, Progress
+from fusion_magic.engines.base import BaseEngine, BaseExecution
 from fusion_magic.engines.duckdb.rewrite import ELSEWHERE, PREPARATION, to_duckdb
 from fusion_magic.engines.duckdb.type_inference import ValueType, kind_of_type
 from fusion_magic.errors import (
@@ -35,6 +36,8 @@ from fusion_magic.sql.lexer import tokenize
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from fusion_magic.config import Settings
 
 RESULTS_SCHEMA = ("fusion", "results")
 BATCH_ROWS = 100_000
@@ -70,7 +73,17 @@ _TRINO_TYPES = {
 }
 
 
-class DuckDBEngine:
+def open_engine(settings: Settings) -> DuckDBEngine:
+    """
+    The engine for the program's settings.
+
+    Raises:
+        InvalidSettings: The URL is wrong.
+    """
+    return DuckDBEngine(settings.engine_url)
+
+
+class DuckDBEngine(BaseEngine):
     """
     The port ``Engine`` over one DuckDB database.
 
@@ -79,6 +92,9 @@ class DuckDBEngine:
     """
 
     name = "duckdb"
+    capabilities = EngineCapabilities(
+        sharing_hint="Keep it in a DuckDB file (engine.url = duckdb:///analysis.duckdb, table analysis.main.name)"
+    )
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -107,10 +123,6 @@ class DuckDBEngine:
     def result_parts(self, name: str) -> tuple[str, ...]:
         """See ``Engine.result_parts``."""
         return (*RESULTS_SCHEMA, name)
-
-    def session(self) -> Mapping[str, str]:
-        """See ``Engine.session``: there are no such statements here."""
-        return {}
 
     def has_table(self, trino_parts: tuple[str, ...]) -> bool:
         """See ``Engine.has_table``."""
@@ -316,14 +328,10 @@ class DuckDBEngine:
         return _name(name)
 
 
-class DuckDBExecution:
+class DuckDBExecution(BaseExecution):
     """
     The port ``Execution``: one statement on one cursor.
     """
-
-    query_id = None
-    info_url = None
-    warnings: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -338,7 +346,6 @@ class DuckDBExecution:
         self._sql = sql
         self._trino_sql = trino_sql
         self.update_type = _update_type(trino_sql)
-        self.rows_changed: int | None = None
         self._schema: pa.Schema | None = None
         self._batches: list[pa.RecordBatch] = []
         self._started = time.monotonic()
