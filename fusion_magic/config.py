@@ -116,7 +116,7 @@ class Settings:
         given = {f.name: str(getattr(self, f.name)) for f in fields(self) if f.name not in hidden}
         return {name: _without_secrets(value) for name, value in given.items() if value}
 
-    def environment(self, environment: Mapping[str, str]) -> dict[str, str]:
+    def environment(self, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
         """
         *environment* with every setting as a ``FUSION_*`` variable, for a process of the same user.
         """

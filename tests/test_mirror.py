@@ -18,13 +18,13 @@ ELSEWHERE = {
     "contracts/test_metadata.py": "metadata/base",
     "test_flags.py": "jobs/options",
     "lineage_graph/test_graph.py": "lineage_graph/graph",
-    "contracts/test_store.py": "store/sql/jobs store/sql/tables store/sql/base store/sql/result_versions "
-    "store/sql/statements",
+    "contracts/test_store.py": "store/model store/ports store/sql/base store/sql/database store/sql/jobs store/sql/models "
+    "store/sql/result_versions store/sql/schema store/sql/statements store/sql/store store/sql/tables",
     "contracts/test_tasks.py": "store/sql/tasks",
     "contracts/test_outbox.py": "store/sql/outbox",
     "contracts/test_lineage.py": "store/sql/lineage",
     "contracts/test_interleavings.py": "store/sql/jobs store/sql/tasks",
-    "processes/test_recovery.py": "store/sql/processes",
+    "contracts/test_processes.py": "store/sql/processes",
     "processes/test_attempt.py": "processes/payload",
     "processes/test_worker.py": "handle",
     "processes/test_scheduler.py": "delivery/local delivery/openlineage",

@@ -151,6 +151,7 @@ def _print_traces(catalog: Path, data_dir: Path) -> None:
         print(Table(("Job", "Name", "Trino name"), names).text())
         print("\nLineage that waits for OpenMetadata (model_queue)")
         queue = [
-            (n, r.command, r.from_fqn or "", r.model_name_fqn) for n, r in fusion.store.queued()
+            (n, r.command, r.from_fqn or "", r.model_name_fqn)
+            for n, r in fusion.store.outbox.pending()
         ]
         print(Table(("Id", "Command", "From", "To"), queue).text())

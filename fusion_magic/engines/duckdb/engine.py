@@ -185,9 +185,9 @@ class DuckDBEngine(BaseEngine):
             found[entity.fqn] = {row[0]: trino_type(row[1]) for row in rows}
         return found
 
-    def let_go(self) -> None:
+    def release_if_idle(self) -> None:
         """
-        See ``Engine.let_go``: close the file while nothing runs; the next statement opens it again.
+        See ``Engine.release_if_idle``: close the file while nothing runs; the next statement opens it again.
 
         Stays open where tables were made in memory beside it, since they would be lost.
         """

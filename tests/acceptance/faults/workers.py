@@ -44,7 +44,7 @@ class Workers:
         """
         assert self.process is not None
         pid = self.process.pid
-        return lambda: any(row.pid == pid for row in fusion.store.tasks.workers())
+        return lambda: any(row.pid == pid for row in fusion.store.processes.alive())
 
     def kill(self) -> None:
         """
