@@ -334,6 +334,34 @@ def _from_files(folder: Path, profile: str) -> dict[str, tuple[Any, str]]:
     return found
 
 
+def set_variables() -> list[str]:
+    """
+    The names of the ``FUSION_*`` variables of this process.
+    """
+    return sorted(name for name in os.environ if name.startswith("FUSION_"))
+
+
+def other_variables() -> dict[str, str]:
+    """
+    The environment without our own variables, for a process that is to have settings of its own.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith("FUSION_")}
+
+
+def is_progress_off() -> bool:
+    """
+    Whether ``FUSION_PROGRESS`` is ``none``: nothing is shown while a cell runs.
+    """
+    return os.environ.get("FUSION_PROGRESS") == "none"
+
+
+def notebook_path() -> str:
+    """
+    The notebook that this kernel belongs to, as Jupyter's server tells its kernels; empty where none does.
+    """
+    return os.environ.get("JPY_SESSION_NAME", "")
+
+
 def settings_files(folder: Path | None = None) -> list[Path]:
     """
     The files that settings are read from: the user's, and the nearest at *folder* or above it.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import sys
 import threading
 import time
@@ -21,7 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
-from fusion_magic.config import secrets_of, settings_files, without_secret
+from fusion_magic.config import secrets_of, set_variables, settings_files, without_secret
 from fusion_magic.errors import (
     DeliveryError,
     EngineUnavailable,
@@ -191,7 +190,7 @@ def _without(check: Check, secrets: tuple[str, ...]) -> Check:
 def _settings(wiring: Wiring) -> tuple[State, str]:
     said = [f"profile {wiring.settings.profile}"] if wiring.settings.profile else []
     said += [str(path) for path in settings_files()]
-    said += sorted(name for name in os.environ if name.startswith("FUSION_"))
+    said += set_variables()
     return "ok", ", ".join(said) or "the defaults alone"
 
 

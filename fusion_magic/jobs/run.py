@@ -154,7 +154,7 @@ class Run:
             try:
                 next(steps)
             except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
+                return end.value  # type: ignore[no-any-return] # the generator's result, which StopIteration carries untyped
 
     def steps(self, on_tick: Callable[[Execution | None], None]) -> Generator[None, None, Result]:
         """

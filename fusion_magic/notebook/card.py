@@ -324,7 +324,7 @@ def show_card(shell: Any, handle: JobHandle) -> None:
         shown.key = uuid4().hex
         page.add(shown.key, shown.source)
     job = handle.job
-    shown.display = display(_Bundle(shown.bundle(job)), display_id=True)  # type: ignore[no-untyped-call]
+    shown.display = display(_Bundle(shown.bundle(job)), display_id=True)  # type: ignore[no-untyped-call] # IPython's display is untyped
     if is_watched(shell) and shown.display is not None and not job.status.is_final:
         _pollers.setdefault(shell, Poller()).add(shown)
 

@@ -6,10 +6,10 @@ Whole notebooks without a person: on the embedded default, against a catalog tha
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
+from fusion_magic.config import other_variables
 from fusion_magic.errors import MissingExtra
 
 
@@ -39,7 +39,7 @@ def run_notebook(path: Path, *, catalog: Path, data_dir: Path, timeout_s: int = 
         from nbclient import NotebookClient
     except ImportError as exc:
         raise MissingExtra("Running notebooks", extra="testing") from exc
-    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call] # nbformat is untyped
     client = NotebookClient(
         notebook,
         kernel_name="python3",
@@ -53,7 +53,7 @@ def run_notebook(path: Path, *, catalog: Path, data_dir: Path, timeout_s: int = 
 
 
 def _embedded_environment(catalog: Path, data_dir: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("FUSION_")}
+    kept = other_variables()
     return kept | {
         "FUSION_METADATA_URL": str(catalog),
         "FUSION_DATA_DIR": str(data_dir),
