@@ -32,7 +32,7 @@ ELSEWHERE = {
     "cli/test_cli.py": "cli/answers cli/commands cli/completion cli/exit_codes cli/output cli/parameters cli/run cli/services "
     "cli/terminal doctor jobs/queries commands/command commands/about_jobs commands/about_catalog commands/about_parts "
     "commands/statements",
-    "results/test_storage.py": "jobs/stored_results results/export",
+    "results/test_storage.py": "jobs/stored_results results/export results/places results/stored results/writer",
     # A catalog's mistakes are told by the metadata that reads it.
     "metadata/catalog_file/test_metadata.py": "metadata/catalog_file/reader sql/trino_names",
     # What is shown is shown in a shell, and in real kernels.
