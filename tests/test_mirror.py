@@ -17,6 +17,8 @@ ELSEWHERE = {
     "contracts/test_engine.py": "engines/base",
     "contracts/test_metadata.py": "metadata/base",
     "test_flags.py": "jobs/options",
+    "sql/test_references.py": "sql/keywords sql/references/columns sql/references/heads sql/references/model "
+    "sql/references/queries sql/references/tables sql/references/tokens",
     "lineage_graph/test_graph.py": "lineage_graph/graph",
     "contracts/test_store.py": "store/sql/jobs store/sql/tables store/sql/base store/sql/result_versions "
     "store/sql/statements",
