@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fusion_magic.lineage_graph import LineageGraph
     from fusion_magic.metadata import Entity, Metadata
     from fusion_magic.results import Result
-    from fusion_magic.results.storage import StoredResult
+    from fusion_magic.results.stored import StoredResult
     from fusion_magic.store import Job, Store
 
 _Done = TypeVar("_Done")

@@ -17,6 +17,8 @@ ELSEWHERE = {
     "contracts/test_engine.py": "engines/base",
     "contracts/test_metadata.py": "metadata/base",
     "test_flags.py": "jobs/options",
+    "sql/test_references.py": "sql/keywords sql/references/columns sql/references/heads sql/references/model "
+    "sql/references/queries sql/references/tables sql/references/tokens",
     "lineage_graph/test_graph.py": "lineage_graph/graph",
     "contracts/test_store.py": "store/model store/ports store/sql/base store/sql/database store/sql/jobs store/sql/models "
     "store/sql/result_versions store/sql/schema store/sql/statements store/sql/store store/sql/tables",
@@ -32,7 +34,7 @@ ELSEWHERE = {
     "cli/test_cli.py": "cli/answers cli/commands cli/completion cli/exit_codes cli/output cli/parameters cli/run cli/services "
     "cli/terminal doctor jobs/queries commands/command commands/about_jobs commands/about_catalog commands/about_parts "
     "commands/statements",
-    "results/test_storage.py": "jobs/stored_results results/export",
+    "results/test_storage.py": "jobs/stored_results results/export results/places results/stored results/writer",
     # A catalog's mistakes are told by the metadata that reads it.
     "metadata/catalog_file/test_metadata.py": "metadata/catalog_file/reader sql/trino_names",
     # What is shown is shown in a shell, and in real kernels.

@@ -7,7 +7,7 @@ A name means the newest finished job that stored its rows under it; versions are
 from __future__ import annotations
 
 from fusion_magic.errors import InvalidArgument, UnknownResult
-from fusion_magic.results.storage import StoredResult
+from fusion_magic.results.stored import StoredResult
 from fusion_magic.store import Job, Store
 
 

@@ -25,7 +25,7 @@ from fusion_magic.present.tables import Table, count, result_table
 from fusion_magic.store import Job, JobStatus
 
 if TYPE_CHECKING:
-    from fusion_magic.results.storage import StoredResult
+    from fusion_magic.results.stored import StoredResult
 
 POLL_S = 0.5
 STORED_S = 10.0  # how often the stored HTML follows, where an open page shows the live card

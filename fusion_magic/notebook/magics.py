@@ -237,7 +237,7 @@ class FusionMagics(Magics):
     def _shown_rows(self, result: Result) -> Any:
         from fusion_magic.notebook.card import show_rows
         from fusion_magic.present.tables import result_table
-        from fusion_magic.results.storage import StoredResult
+        from fusion_magic.results.stored import StoredResult
 
         table = result_table(result, preview_rows=self.preview_rows)
         if isinstance(result, StoredResult):
