@@ -67,15 +67,21 @@ class Database:
         """
         One transaction, committed where the block ends without an error.
         """
-        with self.translated(), self.engine.connect() as connection, self._watched(connection):
+        with self.translated(), self.engine.connect() as connection:
             pooled = connection.connection
-            cursor = pooled.cursor()
-            if self._is_sqlite:
-                # The lock is taken at once: a transaction that only reads at first could fail half-way.
-                cursor.execute("BEGIN IMMEDIATE")
-            yield Transaction(connection, cursor, self._compile)
-            # What is not committed here is rolled back by the pool.
-            pooled.commit()
+            try:
+                cursor = pooled.cursor()
+                if self._is_sqlite:
+                    # The lock is taken at once: a transaction that only reads at first could fail half-way.
+                    cursor.execute("BEGIN IMMEDIATE")
+                yield Transaction(connection, cursor, self._compile)
+                # What is not committed here is rolled back by the pool.
+                pooled.commit()
+            except self._driver.Error as error:
+                if self.engine.dialect.is_disconnect(error, pooled, None):
+                    # Else the pool would roll back on it, and log that it cannot.
+                    connection.invalidate(error)
+                raise
 
     def read(self, query: Any, values: Mapping[str, object] | None = None) -> Sequence[Any]:
         """
@@ -123,16 +129,6 @@ class Database:
                 f"The job store {self.shown} cannot be used: {_reason(exc).splitlines()[0]}",
                 hint="Nothing was run. Is there space, and may you write there? `%fusion doctor` checks it.",
             ) from exc
-
-    @contextmanager
-    def _watched(self, connection: Connection) -> Iterator[None]:
-        try:
-            yield
-        except self._driver.Error as error:
-            if self.engine.dialect.is_disconnect(error, connection.connection, None):
-                # Else the pool would roll back on it, and log that it cannot.
-                connection.invalidate(error)
-            raise
 
     def _compile(self, statement: Any) -> Compiled:
         found = self._compiled.get(statement)
