@@ -19,6 +19,8 @@ ELSEWHERE = {
     "test_flags.py": "jobs/options",
     "sql/test_references.py": "sql/keywords sql/references/columns sql/references/heads sql/references/model "
     "sql/references/queries sql/references/tables sql/references/tokens",
+    "sql/test_lineage.py": "sql/lineage/columns sql/lineage/from_clause sql/lineage/model sql/lineage/nodes "
+    "sql/lineage/queries sql/lineage/scopes sql/lineage/statements",
     "lineage_graph/test_graph.py": "lineage_graph/graph",
     "contracts/test_store.py": "store/sql/jobs store/sql/tables store/sql/base store/sql/result_versions "
     "store/sql/statements",
