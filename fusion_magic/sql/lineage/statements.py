@@ -71,7 +71,7 @@ class StatementWalk(QueryWalk):
         elif self.target.lower() in self.schema:
             names = list(self.schema[self.target.lower()])
         ctes = self._with(node, {}, None)
-        if isinstance(node.expression, exp.Query):
+        if isinstance(node.expression, (exp.Query, exp.Values)):
             self._emit(self.query(node.expression, None, ctes), names)
 
     def _create(self, node: exp.Create) -> None:
