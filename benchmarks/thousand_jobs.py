@@ -88,7 +88,7 @@ def _measure(engine: str, trino_url: str, store_url: str, folder: Path) -> None:
         finally:
             worker.terminate()
             worker.wait()
-        jobs = [fusion.job(job_id) for job_id in ids]
+        jobs = [fusion.job(job_id).job for job_id in ids]
         late = [] if engine == "Trino" else _late(trino_url, jobs)
         _tell(jobs, late, peak=peak, threads=threads, took_s=took_s)
 

@@ -60,7 +60,8 @@ class Settings:
         worker_lease_s: Seconds after which the jobs of a worker that gives no sign of life are taken over.
         worker_attempts: How often a job is begun whose worker died.
         jobs_cancel_others: ``yes`` lets everybody cancel everybody's jobs.
-        delivery_url: Where lineage goes beside the store's own graph: ``openlineage+file:///events.jsonl``, ``openlineage+https://…``.
+        delivery_url: Where lineage goes beside the store's own graph: ``openlineage+file:///events.jsonl``, ``openlineage+https://…``;
+            several as a list, or with spaces between them.
         delivery_token: A bearer token for it.
         data_dir: This program's folder for what it keeps.
         profile: The profile that was chosen, empty for none.
@@ -94,11 +95,18 @@ class Settings:
 
     def __repr__(self) -> str:
         shown = ", ".join(
-            f"{f.name}={without_secret(str(getattr(self, f.name)))!r}"
+            f"{f.name}={_without_secrets(str(getattr(self, f.name)))!r}"
             for f in fields(self)
             if f.name not in SECRETS
         )
         return f"Settings({shown})"
+
+    @property
+    def delivery_urls(self) -> tuple[str, ...]:
+        """
+        Each URL of ``delivery.url``, which may hold several with spaces between them.
+        """
+        return tuple(self.delivery_url.split())
 
     def shareable(self) -> dict[str, str]:
         """
@@ -106,7 +114,7 @@ class Settings:
         """
         hidden = (*SECRETS, "owner")
         given = {f.name: str(getattr(self, f.name)) for f in fields(self) if f.name not in hidden}
-        return {name: without_secret(value) for name, value in given.items() if value}
+        return {name: _without_secrets(value) for name, value in given.items() if value}
 
     def environment(self, environment: Mapping[str, str]) -> dict[str, str]:
         """
@@ -196,6 +204,8 @@ def _user_name() -> str:
 
 
 def _typed(name: str, value: Any, where: str) -> Any:
+    if name == "delivery_url" and isinstance(value, (list, tuple)):
+        value = " ".join(map(str, value))
     if name == "data_dir":
         return Path(value).expanduser().absolute()
     if name == "results_max_memory":
@@ -404,11 +414,19 @@ def without_secret(url: str) -> str:
         return "(a URL that cannot be read)"
 
 
+def _without_secrets(text: str) -> str:
+    """
+    A setting's text as it may be shown, which may hold several URLs.
+    """
+    return " ".join(without_secret(part) for part in text.split(" "))
+
+
 def secrets_of(settings: Settings) -> tuple[str, ...]:
     """
     Every text in *settings* that must not be shown: the secrets, and passwords and keys in URLs; the longest first.
     """
-    urls = [str(getattr(settings, f.name)) for f in fields(settings) if f.name.endswith("_url")]
+    own = [str(getattr(settings, f.name)) for f in fields(settings) if f.name.endswith("_url")]
+    urls = [url for text in own for url in (text, *text.split())]
     found = {str(getattr(settings, name) or "") for name in SECRETS}
     for url in urls:
         found |= _secrets_in(url)

@@ -26,14 +26,15 @@ from fusion_magic.errors import (
     DeliveryError,
     EngineUnavailable,
     FusionError,
+    InvalidSettings,
     MetadataError,
     MissingExtra,
     StoreError,
 )
 
 if TYPE_CHECKING:
-    from fusion_magic.fusion import Fusion
     from fusion_magic.store import WorkerRow
+    from fusion_magic.wiring import Wiring
 
 State = Literal["ok", "wrong", "not used", "not checked"]
 PATIENCE_S = 15.0
@@ -70,24 +71,24 @@ class Check:
         return [line for line in (self.what, *self.problem.splitlines(), hint) if line]
 
 
-def examine(fusion: Fusion, *, patience_s: float = PATIENCE_S) -> list[Check]:
+def examine(wiring: Wiring, *, patience_s: float = PATIENCE_S) -> list[Check]:
     """
     Every part, in the order in which a cell needs them.
 
     Args:
         patience_s: Seconds after which a part that has not answered is given up.
     """
-    _load(fusion)
-    first = _examine(fusion, _FIRST, patience_s)
+    _load(wiring)
+    first = _examine(wiring, _FIRST, patience_s)
     store = next(check for check in first if check.part == "store")
     if store.state == "ok":
-        then = _examine(fusion, _ON_THE_STORE, patience_s)
+        then = _examine(wiring, _ON_THE_STORE, patience_s)
     else:
         then = [
             Check(part=part, state="not checked", what="the job store has not answered")
             for part in _ON_THE_STORE
         ]
-    hidden = secrets_of(fusion.settings)
+    hidden = secrets_of(wiring.settings)
     return [_without(check, hidden) for check in (*first, *then)]
 
 
@@ -138,7 +139,7 @@ class Attempt(Generic[_Outcome]):
             self._ended.set()
 
 
-def _load(fusion: Fusion) -> None:
+def _load(wiring: Wiring) -> None:
     """
     Import what parts need before their time runs: on a busy machine that takes seconds.
     """
@@ -147,15 +148,15 @@ def _load(fusion: Fusion) -> None:
     import fusion_magic.store.sql.jobs  # noqa: F401 - imported for later
 
     with suppress(FusionError):
-        _ = fusion.engine  # it connects later
+        _ = wiring.engine  # it connects later
 
 
-_Examination = Callable[["Fusion"], tuple[State, str]]
+_Examination = Callable[["Wiring"], tuple[State, str]]
 
 
-def _examine(fusion: Fusion, parts: Mapping[str, _Examination], patience_s: float) -> list[Check]:
+def _examine(wiring: Wiring, parts: Mapping[str, _Examination], patience_s: float) -> list[Check]:
     deadline = time.monotonic() + patience_s
-    attempts = {part: Attempt(partial(look, fusion)) for part, look in parts.items()}
+    attempts = {part: Attempt(partial(look, wiring)) for part, look in parts.items()}
     return [_check(part, attempt, deadline) for part, attempt in attempts.items()]
 
 
@@ -187,41 +188,39 @@ def _without(check: Check, secrets: tuple[str, ...]) -> Check:
     return replace(check, what=hide(check.what), problem=hide(check.problem), hint=hide(check.hint))
 
 
-def _settings(fusion: Fusion) -> tuple[State, str]:
-    said = [f"profile {fusion.settings.profile}"] if fusion.settings.profile else []
+def _settings(wiring: Wiring) -> tuple[State, str]:
+    said = [f"profile {wiring.settings.profile}"] if wiring.settings.profile else []
     said += [str(path) for path in settings_files()]
     said += sorted(name for name in os.environ if name.startswith("FUSION_"))
     return "ok", ", ".join(said) or "the defaults alone"
 
 
-def _store(fusion: Fusion) -> tuple[State, str]:
-    schema = fusion.store.check()
-    return "ok", f"{without_secret(fusion.settings.store_url)}, schema {schema}, writable"
+def _store(wiring: Wiring) -> tuple[State, str]:
+    schema = wiring.store.check()
+    return "ok", f"{without_secret(wiring.settings.store_url)}, schema {schema}, writable"
 
 
-def _engine(fusion: Fusion) -> tuple[State, str]:
-    engine = fusion.engine
-    about = f"{engine.about()} at {without_secret(fusion.settings.engine_url)}"
+def _engine(wiring: Wiring) -> tuple[State, str]:
+    engine = wiring.engine
+    about = f"{engine.about()} at {without_secret(wiring.settings.engine_url)}"
     return "ok", f"{about}, {_count(len(engine.catalogs()), 'catalog')}"
 
 
-def _metadata(fusion: Fusion) -> tuple[State, str]:
-    from fusion_magic.metadata.catalog_file.metadata import CATALOG_FILE, find_catalog
-
-    services = fusion.metadata.services()
-    place = without_secret(fusion.settings.metadata_url) or find_catalog(Path.cwd())
-    if place is None:
-        return "not used", f"there is no {CATALOG_FILE} in this folder or above it"
+def _metadata(wiring: Wiring) -> tuple[State, str]:
+    services = wiring.metadata.services()
+    place = wiring.metadata.about()
+    if not place:
+        return "not used", "there is no catalog.yaml in this folder or above it"
     names = _count(sum(services.values()), "name")
     return "ok", f"{place}, {names} of {_count(len(services), 'service')}"
 
 
-def _results(fusion: Fusion) -> tuple[State, str]:
-    return "ok", f"{without_secret(fusion.storage.check())}, writable"
+def _results(wiring: Wiring) -> tuple[State, str]:
+    return "ok", f"{without_secret(wiring.storage.check())}, writable"
 
 
-def _packages(fusion: Fusion) -> tuple[State, str]:
-    wanted = dict(_wanted_packages(fusion))
+def _packages(wiring: Wiring) -> tuple[State, str]:
+    wanted = dict(_wanted_packages(wiring))
     missing = sorted(e for e, module in wanted.items() if importlib.util.find_spec(module) is None)
     if missing:
         raise MissingExtra("What is configured", extra=",".join(missing))
@@ -230,10 +229,10 @@ def _packages(fusion: Fusion) -> tuple[State, str]:
     return "ok", ", ".join(sorted(wanted))
 
 
-def _wanted_packages(fusion: Fusion) -> Iterator[tuple[str, str]]:
-    settings = fusion.settings
-    if not settings.engine_url.startswith("duckdb"):
-        yield "trino", "trino"
+def _wanted_packages(wiring: Wiring) -> Iterator[tuple[str, str]]:
+    settings = wiring.settings
+    with suppress(EngineUnavailable, InvalidSettings):
+        yield from wiring.engine.capabilities.packages.items()
     if settings.store_url.startswith("postgresql"):
         yield "postgres", "psycopg"
     if settings.results_url.startswith("s3://"):
@@ -242,7 +241,7 @@ def _wanted_packages(fusion: Fusion) -> Iterator[tuple[str, str]]:
         yield "openlineage", "openlineage"
 
 
-def _notebook(_: Fusion) -> tuple[State, str]:
+def _notebook(_: Wiring) -> tuple[State, str]:
     lab, widgets = _version("jupyterlab"), _version("ipywidgets")
     if _version("ipykernel") is None:
         return "not used", "there is no Jupyter kernel in this environment"
@@ -268,51 +267,51 @@ def _labextension() -> str:
     return "without the extension"
 
 
-def _worker(fusion: Fusion) -> tuple[State, str]:
-    alive = _alive(fusion, "worker")
-    tasks = fusion.store.tasks
-    if not alive and not fusion.starts_workers and tasks.is_any_open(engine_url=fusion.engine_key):
+def _worker(wiring: Wiring) -> tuple[State, str]:
+    alive = _alive(wiring, "worker")
+    tasks = wiring.store.tasks
+    if not alive and not wiring.starts_workers and tasks.is_any_open(engine_url=wiring.engine_key):
         raise StoreError("Jobs wait, and no worker is at work.", hint="Start one: fusion worker")
-    return _service(fusion, alive, "a job needs it")
+    return _service(wiring, alive, "a job needs it")
 
 
-def _scheduler(fusion: Fusion) -> tuple[State, str]:
-    alive = _alive(fusion, "scheduler")
-    if not alive and not fusion.starts_workers and fusion.store.queued(limit=1):
+def _scheduler(wiring: Wiring) -> tuple[State, str]:
+    alive = _alive(wiring, "scheduler")
+    if not alive and not wiring.starts_workers and wiring.store.queued(limit=1):
         raise StoreError(
             "Lineage waits, and no scheduler is at work.", hint="Start one: fusion scheduler"
         )
-    return _service(fusion, alive, "a worker is")
+    return _service(wiring, alive, "a worker is")
 
 
-def _service(fusion: Fusion, alive: list[WorkerRow], when: str) -> tuple[State, str]:
+def _service(wiring: Wiring, alive: list[WorkerRow], when: str) -> tuple[State, str]:
     if alive:
         places = sorted({f"{row.host} (process {row.pid})" for row in alive})
         return "ok", f"{len(alive):,} at work: {', '.join(places)}"
-    if fusion.starts_workers:
+    if wiring.starts_workers:
         return "ok", f"none at work; started by itself when {when}"
     return "not used", "none at work, and nothing waits for one"
 
 
-def _alive(fusion: Fusion, role: str) -> list[WorkerRow]:
+def _alive(wiring: Wiring, role: str) -> list[WorkerRow]:
     from fusion_magic.processes.worker import is_alive
 
-    key = fusion.engine_key
+    key = wiring.engine_key
     return [
         row
-        for row in fusion.store.tasks.workers()
+        for row in wiring.store.tasks.workers()
         if row.role == role and (role == "scheduler" or row.engine_url == key) and is_alive(row)
     ]
 
 
-def _queue(fusion: Fusion) -> tuple[State, str]:
-    dead = fusion.store.outbox.dead()
+def _queue(wiring: Wiring) -> tuple[State, str]:
+    dead = wiring.store.outbox.dead()
     if dead:
         raise DeliveryError(
             f"{_count(len(dead), 'row')} of lineage could not be delivered: {dead[0].error}",
             hint="`fusion queue` lists them; `fusion queue retry ID` or `drop ID` deals with one.",
         )
-    pending = len(fusion.store.queued(limit=MOST_COUNTED))
+    pending = len(wiring.store.queued(limit=MOST_COUNTED))
     more = " or more" if pending == MOST_COUNTED else ""
     return "ok", f"{pending:,}{more} rows wait for delivery" if pending else "nothing waits"
 

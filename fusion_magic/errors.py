@@ -13,6 +13,7 @@ Every exception of this package, split by who can act on it.
     │   ├── InvalidCatalog         a mistake in catalog.yaml, with line and column
     │   ├── InvalidSettings        a mistake in the configuration
     │   ├── MissingExtra           an optional dependency that is not installed
+    │   ├── BrokenPlugin           an installed engine, catalogue, receiver or command that cannot be loaded
     │   ├── ResultTooLarge         more rows than `results.max_memory` holds
     │   ├── UnknownJob             no job has that id
     │   ├── UnknownResult          no result is stored under that name
@@ -221,6 +222,12 @@ class MissingExtra(UsageError):
             hint=f"pip install 'fusion-magic[{extra}]'",
         )
         self.extra = extra
+
+
+class BrokenPlugin(UsageError):
+    """
+    Another package brings an engine, a catalogue, a receiver or a command that cannot be loaded.
+    """
 
 
 class ResultTooLarge(UsageError):

@@ -12,15 +12,18 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from fusion_magic.config import load_settings
 from fusion_magic.engines import Progress
 from fusion_magic.errors import JobFailed, JobTimeout, QueryCanceled, UnknownJob
+from fusion_magic.jobs.queries import cancel
 from fusion_magic.jobs.stored_results import open_result
 from fusion_magic.processes.worker import workers_of
 from fusion_magic.results import Result
 from fusion_magic.store import Job, JobStatus
+from fusion_magic.wiring import Wiring
 
 if TYPE_CHECKING:
-    from fusion_magic.fusion import Fusion
+    from fusion_magic.store import ColumnEdge, ModelRow, QueueRow
 
 FIRST_POLL_S = 0.02
 LONGEST_POLL_S = 0.5
@@ -34,8 +37,8 @@ class JobHandle:
         id: The job's UUID as text.
     """
 
-    def __init__(self, fusion: Fusion, job_id: UUID) -> None:
-        self._fusion = fusion
+    def __init__(self, wiring: Wiring, job_id: UUID) -> None:
+        self._wiring = wiring
         self._job_id = job_id
         self.id = str(job_id)
 
@@ -44,12 +47,12 @@ class JobHandle:
         """
         The job as it is now.
         """
-        found = self._fusion.store.find(self._job_id)
+        found = self._wiring.store.find(self._job_id)
         if found is None:
             raise UnknownJob(f"There is no job {self.id} any more.")
         if not found.status.is_final and found.is_background:
             # A worker that died leaves its job to the next one, which somebody has to start.
-            self._fusion.ensure_worker()
+            self._wiring.ensure_worker()
         return found
 
     @property
@@ -66,12 +69,23 @@ class JobHandle:
         """
         return progress_of(self.job)
 
-    def models(self) -> tuple[str, ...]:
+    def models(self) -> list[ModelRow]:
         """
-        The names that its statement uses: FQNs, or Trino names where there are none.
+        The registered names of its statement.
         """
-        rows = self._fusion.store.models(self._job_id)
-        return tuple(row.fully_qualified_name or row.trino_model_name for row in rows)
+        return list(self._wiring.store.models(self._job_id))
+
+    def queued(self) -> list[QueueRow]:
+        """
+        What OpenMetadata has not been told of it yet.
+        """
+        return [row for _, row in self._wiring.store.queued(self._job_id)]
+
+    def column_edges(self) -> list[ColumnEdge]:
+        """
+        Its column lineage.
+        """
+        return list(self._wiring.store.column_edges(self._job_id))
 
     def waiting_reason(self, job: Job) -> str:
         """
@@ -79,7 +93,7 @@ class JobHandle:
         """
         if job.status is not JobStatus.QUEUED:
             return "is being prepared" if job.status is JobStatus.INIT else "begins"
-        workers = workers_of(self._fusion.store.tasks, self._fusion.engine_key)
+        workers = workers_of(self._wiring.store.tasks, self._wiring.engine_key)
         return f"waits for a worker, {len(workers) or 'none is'} at work"
 
     def result(self, timeout: float | None = None) -> Result:
@@ -122,7 +136,14 @@ class JobHandle:
         Raises:
             NotAllowed: It is somebody else's.
         """
-        return self._fusion.cancel(self.id)
+        settings = self._wiring.settings
+        status = cancel(
+            self._wiring.store,
+            self.job,
+            owner=settings.owner,
+            cancels_others=settings.jobs_cancel_others == "yes",
+        )
+        return status.value
 
     def _outcome(self, job: Job) -> Result:
         if job.status is JobStatus.CANCELED:
@@ -146,7 +167,7 @@ class JobHandle:
         return asyncio.to_thread(self.result).__await__()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _attach, (self.id, self._fusion.settings.shareable())
+        return _attach, (self.id, self._wiring.settings.shareable())
 
     def __repr__(self) -> str:
         return f"<Job {self.id}>"
@@ -173,7 +194,5 @@ def info_url_of(job: Job) -> str | None:
 
 
 def _attach(job_id: str, settings: dict[str, Any]) -> JobHandle:
-    from fusion_magic.fusion import connect
-
     profile = settings.pop("profile", None)
-    return connect(profile or None, **settings).handle(job_id)
+    return JobHandle(Wiring(load_settings(profile or None, overrides=settings)), UUID(job_id))

@@ -34,7 +34,7 @@ def found(
     patience_s: float = 60.0, profile: str | None = None, **settings: object
 ) -> dict[str, Check]:
     with connect(profile, worker_start="never", **settings) as fusion:
-        return {check.part: check for check in examine(fusion, patience_s=patience_s)}
+        return {check.part: check for check in examine(fusion.wiring, patience_s=patience_s)}
 
 
 def queue_lineage(fusion: Fusion, folder: Path) -> None:
@@ -151,7 +151,7 @@ def test_waiting_jobs_and_lineage_without_anybody_for_them_are_wrong(
 def test_who_signed_is_alive(tmp_path: Path) -> None:
     with connect(worker_start="never") as fusion:
         tasks = fusion.store.tasks
-        tasks.sign(signature("w", role="worker", engine_url=fusion.engine_key))
+        tasks.sign(signature("w", role="worker", engine_url=fusion.wiring.engine_key))
         tasks.sign(signature("s", role="scheduler"))
 
     checks = found()
@@ -237,6 +237,6 @@ def test_a_notebook_is_told_the_same(shell: InteractiveShell, tmp_path: Path) ->
     table = shell.run_line_magic("fusion", "doctor")
 
     text = table._repr_mimebundle_()["text/plain"]
-    assert "metadata: " in text
+    assert "wrong        metadata" in text
     assert "wrong" in text
-    assert [row[0] for row in table.rows] == list(found())
+    assert [part for _, part, _ in table.lines() if part] == list(found())

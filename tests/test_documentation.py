@@ -11,9 +11,9 @@ import pytest
 import typer
 
 from fusion_magic.cli.commands import command_line
+from fusion_magic.commands import all_commands
 from fusion_magic.config import KEYS, SECRETS
-from fusion_magic.notebook.arguments import _FLAGS, _VALUES, HELP
-from fusion_magic.notebook.commands import COMMANDS
+from fusion_magic.notebook.arguments import cell_flags, help_text
 from tests.distribution import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -33,6 +33,7 @@ def commands(group: Any, *names: str) -> dict[str, Any]:
 
 
 ALL = commands(command_line())
+HELP = help_text(all_commands().values())
 
 
 def is_named(text: str) -> bool:
@@ -54,7 +55,7 @@ def test_each_option_has_help_and_stands_in_the_readme(name: str) -> None:
                 assert is_named(text), text
 
 
-@pytest.mark.parametrize("option", sorted({*_FLAGS, *_VALUES}))
+@pytest.mark.parametrize("option", sorted(set(cell_flags())))
 def test_each_option_of_the_magic_has_help_and_stands_in_the_readme(option: str) -> None:
     long = {"-o": "--out", "-n": "--limit", "-p": "--param", "-q": "--quiet", "-h": "--help"}
 
@@ -62,7 +63,7 @@ def test_each_option_of_the_magic_has_help_and_stands_in_the_readme(option: str)
     assert is_named(option) or is_named(long.get(option, option))
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "result", "help"])
+@pytest.mark.parametrize("command", [*all_commands(), "help"])
 def test_each_command_of_the_magic_has_help_and_stands_in_the_readme(command: str) -> None:
     assert re.search(rf"\b{command}\b", HELP)
     assert is_named(command)

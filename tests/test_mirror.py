@@ -12,8 +12,12 @@ PACKAGE = TESTS.parent / "fusion_magic"
 # A line goes when its module has a file of its own; nothing is added without a reason in a word.
 ELSEWHERE = {
     # Both engines, both stores: one suite a port.
-    "acceptance/test_cells.py": "fusion jobs/readers jobs/lineage_rows jobs/translate jobs/run jobs/submit jobs/resolve jobs/governance "
-    "errors",
+    "acceptance/test_cells.py": "fusion wiring jobs/readers jobs/lineage_rows jobs/translate jobs/run jobs/submit "
+    "jobs/resolve jobs/governance errors",
+    "contracts/test_engine.py": "engines/base",
+    "contracts/test_metadata.py": "metadata/base",
+    "test_flags.py": "jobs/options",
+    "lineage_graph/test_graph.py": "lineage_graph/graph",
     "contracts/test_store.py": "store/sql/jobs store/sql/tables store/sql/base store/sql/result_versions "
     "store/sql/statements",
     "contracts/test_tasks.py": "store/sql/tasks",
@@ -25,14 +29,16 @@ ELSEWHERE = {
     "processes/test_worker.py": "handle",
     "processes/test_scheduler.py": "delivery/local delivery/openlineage",
     # The command line is driven as a person drives it.
-    "cli/test_cli.py": "cli/commands cli/completion cli/doctor cli/jobs cli/catalog cli/options cli/output cli/results "
-    "cli/run cli/operations cli/terminal doctor jobs/queries",
+    "cli/test_cli.py": "cli/answers cli/commands cli/completion cli/exit_codes cli/output cli/parameters cli/run cli/services "
+    "cli/terminal doctor jobs/queries commands/command commands/about_jobs commands/about_catalog commands/about_parts "
+    "commands/statements",
     "results/test_storage.py": "jobs/stored_results results/export",
     # A catalog's mistakes are told by the metadata that reads it.
     "metadata/catalog_file/test_metadata.py": "metadata/catalog_file/reader sql/trino_names",
     # What is shown is shown in a shell, and in real kernels.
-    "notebook/test_magics.py": "notebook/arguments notebook/display",
-    "acceptance/test_kernels.py": "notebook/completion notebook/progress",
+    "notebook/test_magics.py": "notebook/arguments present/tables",
+    "test_doctor.py": "present/diagnosis",
+    "acceptance/test_kernels.py": "notebook/completion present/progress",
     "engines/trino/test_faults.py": "engines/trino/engine engines/trino/transport",
 }
 

@@ -12,5 +12,5 @@ def run_next(fusion: Fusion) -> None:
     """
     Claim the next waiting job and run it to its end.
     """
-    [task] = fusion.store.tasks.claim("worker", engine_url=fusion.engine_key, lease_s=60)
-    TaskAttempt(task, fusion._services(), max_attempts=1).work()
+    [task] = fusion.store.tasks.claim("worker", engine_url=fusion.wiring.engine_key, lease_s=60)
+    TaskAttempt(task, fusion.wiring.services(), max_attempts=1).work()

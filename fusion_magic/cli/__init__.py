@@ -2,10 +2,10 @@
 The ``fusion`` command.
 
 Exit codes: 0 done; 1 the statement, a name or a setting is wrong; 2 the command line is wrong; 3 the engine, the
-store or the metadata does not answer; 130 interrupted; 141 nobody reads the output any more. An error is one short
+store or the metadata does not answer; 130 interrupted; 141 the reader closed the pipe. An error is one short
 text on standard error.
 
-A module here for each noun; ``options`` has what several commands take, ``output`` how they print.
+``answers`` has the commands that a notebook has too, ``run`` and ``services`` the others; ``output`` prints.
 """
 
 from __future__ import annotations
@@ -13,7 +13,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-DONE, WRONG, MISUSED, UNAVAILABLE, INTERRUPTED, UNREAD = 0, 1, 2, 3, 130, 141
+from fusion_magic.cli.exit_codes import (
+    DONE,
+    INTERRUPTED,
+    MISUSED,
+    UNAVAILABLE,
+    UNREAD,
+    WRONG,
+)
+
+__all__ = ["DONE", "INTERRUPTED", "MISUSED", "UNAVAILABLE", "UNREAD", "WRONG", "main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,20 +13,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from fusion_magic.cli import (
-    DONE,
-    INTERRUPTED,
-    UNAVAILABLE,
-    UNREAD,
-    WRONG,
-    catalog,
-    demo,
-    doctor,
-    jobs,
-    operations,
-    results,
-    run,
-)
+from fusion_magic.cli import answers, demo, run, services
+from fusion_magic.cli.exit_codes import DONE, INTERRUPTED, UNAVAILABLE, UNREAD, WRONG
 from fusion_magic.cli.output import print_error
 from fusion_magic.errors import EngineUnavailable, FusionError, MetadataError, StoreError
 
@@ -51,7 +39,7 @@ def command_line() -> Any:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    for module in (run, jobs, results, catalog, doctor, operations, demo):
+    for module in (run, answers, services, demo):
         module.register(app)
     return typer.main.get_command(app)
 

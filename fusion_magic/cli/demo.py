@@ -126,7 +126,7 @@ def _print_cell(cell: Any) -> None:
 
 def _print_traces(catalog: Path, data_dir: Path) -> None:
     from fusion_magic.fusion import connect
-    from fusion_magic.notebook.display import Table
+    from fusion_magic.present.tables import Table
 
     store_url = f"sqlite:///{data_dir / 'fusion.db'}"
     with connect(
@@ -146,9 +146,11 @@ def _print_traces(catalog: Path, data_dir: Path) -> None:
         names = [
             (str(j.id)[:8], m.fully_qualified_name, m.trino_model_name)
             for j in jobs
-            for m in fusion.models(j.id)
+            for m in fusion.job(j.id).models()
         ]
         print(Table(("Job", "Name", "Trino name"), names).text())
         print("\nLineage that waits for OpenMetadata (model_queue)")
-        queue = [(n, r.command, r.from_fqn or "", r.model_name_fqn) for n, r in fusion.queued()]
+        queue = [
+            (n, r.command, r.from_fqn or "", r.model_name_fqn) for n, r in fusion.store.queued()
+        ]
         print(Table(("Id", "Command", "From", "To"), queue).text())

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from fusion_magic.errors import FusionError
 
 if TYPE_CHECKING:
-    from fusion_magic.notebook.display import Table
+    from fusion_magic.present import Answer
+    from fusion_magic.present.tables import Table
     from fusion_magic.results import Result
 
 
@@ -38,7 +39,7 @@ def print_rows(
     Args:
         cut: The columns of which a line holds the beginning; all others are shown whole.
     """
-    from fusion_magic.notebook.display import Table, count
+    from fusion_magic.present.tables import Table, count
 
     shown = columns if rows else ()
     print_table(Table(shown, rows, caption=count(len(rows), what), notes=notes), cut=cut)
@@ -56,6 +57,25 @@ def print_table(table: Table, *, cut: Collection[str] = ()) -> None:
         print(table.text(cut=cut))
 
 
+def print_answer(answer: Answer, *, as_json: bool) -> None:
+    """
+    What a command answers.
+    """
+    from fusion_magic.present.diagnosis import Diagnosis
+    from fusion_magic.present.tables import Table
+
+    if as_json:
+        print_json(answer.data)
+    elif isinstance(answer.shown, Table):
+        print_table(answer.shown, cut=answer.cut)
+    elif isinstance(answer.shown, Diagnosis) and sys.stdout.isatty():
+        from fusion_magic.cli.terminal import print_diagnosis
+
+        print_diagnosis(answer.shown)
+    else:
+        print(answer.shown.text())
+
+
 def print_result(result: Result, *, preview_rows: int, as_json: bool) -> None:
     """
     The rows of a statement.
@@ -63,7 +83,7 @@ def print_result(result: Result, *, preview_rows: int, as_json: bool) -> None:
     if as_json:
         print_json(_result_data(result))
         return
-    from fusion_magic.notebook.display import result_table
+    from fusion_magic.present.tables import result_table
 
     table = result_table(result, preview_rows=preview_rows)
     print_table(table, cut=table.columns)

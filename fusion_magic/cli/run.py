@@ -5,104 +5,85 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from fusion_magic.cli import options
-from fusion_magic.cli.output import print_json, print_result, print_rows
+from fusion_magic.cli.output import print_answer, print_json, print_result, print_rows
+from fusion_magic.cli.parameters import File, Json, Profile, Sql, open_fusion, read_sql, with_flags
+from fusion_magic.flags import switch
+from fusion_magic.jobs import options as job_options
 
 if TYPE_CHECKING:
     from fusion_magic.fusion import Fusion
-    from fusion_magic.jobs.translate import Translation
+    from fusion_magic.present import Answer
 
 LEAST_PREVIEW_ROWS = 100
+ORIGIN = "command line"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFlags:
+    """
+    What is to be shown instead of rows.
+    """
+
+    is_dry_run: bool = switch(
+        "--dry-run", help="print names, converted query and lineage; run nothing"
+    )
+    is_explain: bool = switch(
+        "--explain", help="print the engine's plan and estimates; run nothing"
+    )
 
 
 def register(app: typer.Typer) -> None:
     """
-    Add the commands of this module.
+    Add the commands of this module. The options are looked up now, so that one that is added counts.
     """
-    app.command()(run)
-    app.command()(submit)
-    app.command()(translate)
+    app.command()(with_flags([job_options.RunOptions, RunFlags])(run))
+    app.command()(with_flags([job_options.RunOptions], is_background=True)(submit))
+    app.command()(with_flags([job_options.RunOptions])(translate))
 
 
 def run(
-    sql: options.Sql = None,
-    file: options.File = None,
-    limit: options.MostRows = None,
-    param: options.Params = None,
-    ref: options.Refs = None,
-    name: options.Name = None,
-    into: options.Into = None,
-    append: options.Append = False,
-    replace: options.Replace = False,
-    cache: options.Cache = None,
-    no_lineage: options.NoLineage = False,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", metavar="", help="print names and converted query; run nothing"),
-    ] = False,
-    explain: Annotated[
-        bool, typer.Option("--explain", metavar="", help="print the engine's plan; run nothing")
-    ] = False,
-    profile: options.Profile = None,
-    as_json: options.Json = False,
+    options: job_options.RunOptions,
+    flags: RunFlags,
+    *,
+    sql: Sql = None,
+    file: File = None,
+    profile: Profile = None,
+    as_json: Json = False,
 ) -> None:
     """
-    Run statements, each as a job, and print their rows.
+    Runs statements, each as a job, and prints their rows.
     """
-    text = options.read_sql(sql, file)
-    worded = {
-        **options.wording(param, ref),
-        "limit": limit,
-        "into": into,
-        "if_exists": options.if_exists(append, replace),
-    }
-    with options.open_fusion(profile) as fusion:
-        if dry_run:
-            _print_translations(fusion, text, worded, as_json=as_json)
-        elif explain:
-            _print_plans(fusion, text, options.wording(param, ref), as_json=as_json)
+    text, given = read_sql(sql, file), vars(options)
+    with open_fusion(profile) as fusion:
+        if flags.is_dry_run or flags.is_explain:
+            from fusion_magic.commands.statements import dry_run, explained
+
+            answers = dry_run if flags.is_dry_run else explained
+            _print_answers(answers(fusion, text, **given), as_json=as_json)
         else:
-            given = {**worded, "name": name, "cache": cache, "lineage": not no_lineage}
-            _run(fusion, text, given, preview_rows=limit or 0, as_json=as_json)
+            rows = max(LEAST_PREVIEW_ROWS, options.limit or 0)
+            _run(fusion, text, given, preview_rows=rows, as_json=as_json)
 
 
 def submit(
-    sql: options.Sql = None,
-    file: options.File = None,
-    limit: options.MostRows = None,
-    param: options.Params = None,
-    ref: options.Refs = None,
-    name: options.Name = None,
-    into: options.Into = None,
-    append: options.Append = False,
-    replace: options.Replace = False,
-    cache: options.Cache = None,
-    no_lineage: options.NoLineage = False,
-    priority: Annotated[int, typer.Option(metavar="N", help="higher goes first")] = 0,
-    profile: options.Profile = None,
-    as_json: options.Json = False,
+    options: job_options.RunOptions,
+    *,
+    sql: Sql = None,
+    file: File = None,
+    profile: Profile = None,
+    as_json: Json = False,
 ) -> None:
     """
-    Hand statements to a worker and print their jobs.
+    Runs statements in the background and prints their jobs.
     """
-    given = {
-        **options.wording(param, ref),
-        "limit": limit,
-        "name": name,
-        "into": into,
-        "if_exists": options.if_exists(append, replace),
-        "cache": cache,
-        "lineage": not no_lineage,
-        "priority": priority,
-        "origin": "command line",
-    }
-    text = options.read_sql(sql, file)
-    with options.open_fusion(profile) as fusion:
+    text, given = read_sql(sql, file), {**vars(options), "origin": ORIGIN}
+    with open_fusion(profile) as fusion:
         handles = list(fusion.submit_script(text, **given))
     if as_json:
         print_json([{"job": handle.id} for handle in handles])
@@ -111,83 +92,43 @@ def submit(
 
 
 def translate(
-    sql: options.Sql = None,
-    file: options.File = None,
-    param: options.Params = None,
-    ref: options.Refs = None,
-    profile: options.Profile = None,
-    as_json: options.Json = False,
+    options: job_options.RunOptions,
+    *,
+    sql: Sql = None,
+    file: File = None,
+    profile: Profile = None,
+    as_json: Json = False,
 ) -> None:
     """
-    Print what the engine would be sent.
+    Prints what the engine would be sent.
     """
-    text = options.read_sql(sql, file)
-    with options.open_fusion(profile) as fusion:
-        translation = fusion.prepare(text, **options.wording(param, ref))
-    if as_json:
-        print_json(_translation_data(translation))
-    else:
-        print(translation.converted_query)
+    from fusion_magic.commands.statements import translated
+
+    text = read_sql(sql, file)
+    with open_fusion(profile) as fusion:
+        _print_answers([translated(fusion, text, **vars(options))], as_json=as_json)
+
+
+def _print_answers(answers: Iterable[Answer], *, as_json: bool) -> None:
+    for answer in answers:
+        if not as_json or answer.data is not None:
+            print_answer(answer, as_json=as_json)
 
 
 def _run(
     fusion: Fusion, text: str, given: dict[str, Any], *, preview_rows: int, as_json: bool
 ) -> None:
-    from fusion_magic.notebook.progress import ProgressLine
+    from fusion_magic.present.progress import ProgressLine
 
     progress = ProgressLine(None)
-    results = fusion.run_script(text, **given, origin="command line", on_progress=progress.update)
+    results = fusion.run_script(text, **{**given, "origin": ORIGIN}, on_progress=progress.update)
     try:
         for result in results:
             progress.close()
-            print_result(
-                result, preview_rows=max(LEAST_PREVIEW_ROWS, preview_rows), as_json=as_json
-            )
+            print_result(result, preview_rows=preview_rows, as_json=as_json)
     except KeyboardInterrupt:
         progress.close()
         print("Interrupted: the query was stopped on the engine.", file=sys.stderr)
         raise
     finally:
         progress.close()
-
-
-def _print_translations(
-    fusion: Fusion, text: str, worded: dict[str, Any], *, as_json: bool
-) -> None:
-    from fusion_magic.sql.statement import split_statements
-
-    for statement in split_statements(text):
-        translation = fusion.prepare(statement.text, **worded)
-        if as_json:
-            print_json(_translation_data(translation))
-            continue
-        print(translation.converted_query)
-        names = [(m.fully_qualified_name, m.trino_model_name) for m in translation.models]
-        print_rows(("Name", "Trino name"), names, "name")
-        edges = [
-            (f"{source}.{column}", f"{target}.{made}".lstrip("."))
-            for source, column, target, made in translation.lineage.columns
-        ]
-        print_rows(
-            ("Source column", "Target column"), edges, "edge", notes=translation.lineage.incomplete
-        )
-
-
-def _print_plans(fusion: Fusion, text: str, wording: dict[str, Any], *, as_json: bool) -> None:
-    from fusion_magic.sql.statement import split_statements
-
-    for statement in split_statements(text):
-        plan = fusion.explain(statement.text, **wording)
-        if as_json:
-            print_json(asdict(plan))
-        else:
-            print(plan.text)
-
-
-def _translation_data(translation: Translation) -> dict[str, Any]:
-    return {
-        "converted_query": translation.converted_query,
-        "limit": translation.limit,
-        "offset": translation.offset,
-        "models": [asdict(model) for model in translation.models],
-    }

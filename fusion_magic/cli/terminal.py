@@ -15,11 +15,31 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from fusion_magic.notebook.display import NULL, Table
+from fusion_magic.present.diagnosis import Diagnosis
+from fusion_magic.present.tables import NULL, Table
 
 GAP = 2
 LEAST = 16  # columns of the terminal for a text that is cut or wrapped
 SHORT = 36  # a UUID: what is no longer is not broken
+
+
+STATE_STYLES = {
+    "ok": "green",
+    "wrong": "bold red",
+    "not used": "dim",
+    "not checked": "yellow",
+}
+
+
+def print_diagnosis(diagnosis: Diagnosis) -> None:
+    """
+    Print what the doctor found, in colours; the terminal wraps what is too long for it.
+    """
+    console = Console(highlight=False)
+    for state, part, text in diagnosis.lines():
+        line = Text(f"{state:<11}  ", style=STATE_STYLES.get(state, ""))
+        line.append(f"{part:<9}  ", "bold").append(text, "not bold default")
+        console.print(line, soft_wrap=True)
 
 
 def print_fitted(

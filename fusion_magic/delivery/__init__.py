@@ -11,11 +11,16 @@ Where outbox rows go: the port.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from fusion_magic.metadata import Column
 from fusion_magic.store import ColumnEdge, Job, Message, ModelRow
+
+
+def _no_columns(_fqn: str) -> Sequence[Column]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,24 @@ class JobFacts:
         What the job knew of a name.
         """
         return next((m for m in self.models if m.fully_qualified_name == fqn), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryContext:
+    """
+    What a receiver is told when it is opened.
+
+    Attributes:
+        token: The secret of ``delivery.token``, or None.
+        engine: The name of the engine that the settings name, as jobs carry it.
+        namespace: The place of that engine's tables for OpenLineage (``trino://host:port``); None where it has none.
+        columns_of: The columns of a table by its FQN; none where nothing knows them.
+    """
+
+    token: str | None = None
+    engine: str = ""
+    namespace: str | None = None
+    columns_of: Callable[[str], Sequence[Column]] = _no_columns
 
 
 class Delivery(Protocol):

@@ -15,12 +15,12 @@ Source: OpenLineage, "The Run Cycle", "Naming Conventions" and the facets' descr
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
-from fusion_magic.delivery import JobFacts
+from fusion_magic.delivery import DeliveryContext, JobFacts
 from fusion_magic.errors import (
     DeliveryError,
     InvalidFqn,
@@ -28,7 +28,6 @@ from fusion_magic.errors import (
     MissingExtra,
     PermanentDeliveryError,
 )
-from fusion_magic.metadata import Column
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
 from fusion_magic.sql.trino_names import parse_trino_name
 from fusion_magic.store import Message
@@ -39,7 +38,13 @@ SCHEMES = ("openlineage+file", "openlineage+http", "openlineage+https")
 TIMEOUT_S = 10.0
 # The request was right: a token can be renewed, and a busy server waited for.
 TRANSIENT = frozenset({401, 403, 408, 425, 429})
-_PORTS = {"http": 80, "https": 443, "trino": 8080}
+
+
+def open_delivery(url: str, context: DeliveryContext) -> OpenLineageDelivery:
+    """
+    The receiver that *url* names; see ``OpenLineageDelivery``.
+    """
+    return OpenLineageDelivery(url, context)
 
 
 class OpenLineageDelivery:
@@ -49,11 +54,7 @@ class OpenLineageDelivery:
     Args:
         url: ``openlineage+file:///folder/events.jsonl`` or ``openlineage+https://host/path``.
 
-        token: Sent as a bearer token, over HTTPS alone.
-
-        engine_url: Of the Trino whose tables the events name; any other URL names none.
-
-        columns_of: The columns that the metadata knows of an FQN, none for an unknown one.
+        context: Its token is sent as a bearer token, over HTTPS alone; tables of its engine are named by its namespace.
 
     Raises:
         InvalidSettings: The URL is none of these, or a token would travel in the open.
@@ -62,15 +63,8 @@ class OpenLineageDelivery:
 
     name = "openlineage"
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        token: str | None = None,
-        engine_url: str = "",
-        columns_of: Callable[[str], Sequence[Column]] | None = None,
-    ) -> None:
-        parts = urlsplit(url)
+    def __init__(self, url: str, context: DeliveryContext = DeliveryContext()) -> None:  # noqa: B008 - frozen
+        parts, token = urlsplit(url), context.token
         if parts.scheme not in SCHEMES:
             raise InvalidSettings(
                 f"delivery.url begins with {parts.scheme}://.",
@@ -88,7 +82,7 @@ class OpenLineageDelivery:
         del openlineage
         is_file = parts.scheme == "openlineage+file"
         self._to: _Receiver = _File(Path(unquote(parts.path))) if is_file else _Http(url, token)
-        self._names = _Names(_trino_namespace(engine_url), columns_of)
+        self._names = _Names(context)
 
     def deliver(self, message: Message, facts: JobFacts) -> None:
         """See ``Delivery.deliver``; a job's events go with its first edge, and a table alone has none."""
@@ -216,19 +210,17 @@ class _Names:
     FQNs as datasets.
     """
 
-    def __init__(
-        self, trino: str | None, columns_of: Callable[[str], Sequence[Column]] | None
-    ) -> None:
-        self._trino = trino
-        self._columns_of = columns_of
+    def __init__(self, context: DeliveryContext) -> None:
+        self._context = context
 
     def identity(self, fqn: str, facts: JobFacts) -> tuple[str, str]:
         """
         Namespace and name.
         """
         model = facts.model(fqn)
-        if self._trino is not None and facts.job.engine == "trino" and model is not None:
-            return self._trino, ".".join(parse_trino_name(model.trino_model_name))
+        namespace = self._context.namespace
+        if namespace and facts.job.engine == self._context.engine and model is not None:
+            return namespace, ".".join(parse_trino_name(model.trino_model_name))
         return _by_fqn(fqn)
 
     def facets(self, fqn: str, facts: JobFacts) -> dict[str, Any]:
@@ -246,11 +238,11 @@ class _Names:
         found: dict[str, Any] = {
             "dataSource": datasource_dataset.DatasourceDatasetFacet(name=_by_fqn(fqn)[0], uri=uri)
         }
-        if namespace == self._trino:
+        if namespace == self._context.namespace:
             service, rest = _by_fqn(fqn)
             link = symlinks_dataset.Identifier(namespace=service, name=rest, type="TABLE")
             found["symlinks"] = symlinks_dataset.SymlinksDatasetFacet(identifiers=[link])
-        if self._columns_of is not None and (columns := self._columns_of(fqn)):
+        if columns := self._context.columns_of(fqn):
             field = schema_dataset.SchemaDatasetFacetFields
             fields = [
                 field(name=c.name, type=c.type or None, description=c.description or None)
@@ -349,10 +341,3 @@ def _column_facet(target: str, facts: JobFacts, names: _Names) -> dict[str, Any]
 def _by_fqn(fqn: str) -> tuple[str, str]:
     service, *rest = parse_fqn(fqn).parts
     return service, format_fqn(rest) if rest else service
-
-
-def _trino_namespace(engine_url: str) -> str | None:
-    parts = urlsplit(engine_url)
-    if parts.scheme not in _PORTS or not parts.hostname:
-        return None
-    return f"trino://{parts.hostname}:{parts.port or _PORTS[parts.scheme]}"

@@ -1,8 +1,9 @@
 """
 What runs SQL: the port, and the values that pass through it.
 
-``duckdb`` is the embedded engine, ``trino`` the distributed one. An engine is given
-Trino SQL with Trino names and gives back Arrow record batches.
+``duckdb`` is the embedded engine, ``trino`` the distributed one; packages add others by the entry point
+``fusion_magic.engines``. An engine is given Trino SQL with Trino names and gives back Arrow record batches. ``base`` has what
+most engines answer alike.
 """
 
 from __future__ import annotations
@@ -79,6 +80,24 @@ class Plan:
     size_bytes: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineCapabilities:
+    """
+    What the rest of the program has to know of an engine.
+
+    Attributes:
+        concurrency: Jobs that a worker runs on it at once unless told otherwise; None for one a core.
+        threads: Threads that serve all of them, since they mostly wait; None for one a job.
+        sharing_hint: How a table is made that other processes find too, for a person; empty where they find every table.
+        packages: What must be installed for it: extra of this package to module.
+    """
+
+    concurrency: int | None = None
+    threads: int | None = None
+    sharing_hint: str = ""
+    packages: Mapping[str, str] = field(default_factory=dict)
+
+
 class Execution(Protocol):
     """
     A statement that an engine runs. One thread iterates; ``progress`` and ``cancel`` are for any thread.
@@ -138,6 +157,19 @@ class Execution(Protocol):
         """
         ...
 
+    def arrivals(self) -> Generator[pa.RecordBatch | None, None, None]:
+        """
+        ``batches``, and None wherever the engine has been asked and has no rows yet: time for something else.
+        """
+        ...
+
+    @property
+    def resumable(self) -> Resumable | None:
+        """
+        How another process could go on reading; None where none can.
+        """
+        ...
+
     def progress(self) -> Progress:
         """
         How far it is, from what is known already: asks nobody.
@@ -157,6 +189,20 @@ class Engine(Protocol):
     """
 
     name: str
+    capabilities: EngineCapabilities
+
+    @property
+    def remote_queries(self) -> RemoteQueries | None:
+        """
+        What can be done about queries that another process has started; None where they end with their process.
+        """
+        ...
+
+    def dataset_namespace(self) -> str | None:
+        """
+        What OpenLineage calls the place of its tables (``trino://host:port``), without asking anybody; None where they have none.
+        """
+        ...
 
     @property
     def default_schema(self) -> tuple[str, ...]:
@@ -238,9 +284,9 @@ class Engine(Protocol):
         ...
 
 
-class Resumable(Execution, Protocol):
+class Resumable(Protocol):
     """
-    A statement whose answers another process can go on reading, and whose reader is free while there are none.
+    A running statement whose answers another process can go on reading.
 
     Attributes:
         next_uri: The address of the page that is asked for next.
@@ -253,19 +299,13 @@ class Resumable(Execution, Protocol):
     checkpoint: Callable[[str | None, str, bool], None] | None
     wait_s: float | None
 
-    def arrivals(self) -> Generator[pa.RecordBatch | None, None, None]:
-        """
-        ``batches``, and None wherever the engine has been asked and has no rows yet: time for something else.
-        """
-        ...
 
-
-class ResumableEngine(Engine, Protocol):
+class RemoteQueries(Protocol):
     """
-    An engine on which a query outlives the process that started it.
+    Queries that outlive the process that started them.
     """
 
-    def resume(self, next_uri: str, query: EngineQuery) -> Resumable:
+    def resume(self, next_uri: str, query: EngineQuery) -> Execution:
         """
         Go on reading where another process was about to.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -230,7 +230,7 @@ class ResultReader:
         if self._cancel_wanted.is_set():
             execution.cancel()
         try:
-            with closing(_arrivals(execution)) as arriving:
+            with closing(execution.arrivals()) as arriving:
                 for batch in arriving:
                     if batch is None:
                         yield
@@ -260,11 +260,6 @@ class BlockingResultReader(ResultReader):
         yield from self._steps()
         if self._error is not None:
             raise self._error
-
-
-def _arrivals(execution: Execution) -> Generator[pa.RecordBatch | None, None, None]:
-    arrivals = getattr(execution, "arrivals", execution.batches)
-    return arrivals()
 
 
 def _too_large(max_memory: int) -> ResultTooLarge:

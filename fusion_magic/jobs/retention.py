@@ -6,32 +6,10 @@ The newest result of a name stays, and so does a job that lineage mentions, with
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 
-from fusion_magic.errors import InvalidArgument
 from fusion_magic.results.storage import ResultStorage
 from fusion_magic.store import Job, Store
-
-_UNITS_S = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-
-
-def parse_age(text: str) -> float:
-    """
-    Seconds from a text such as ``90s``, ``15min``, ``1h``, ``30d``, ``2w``.
-
-    >>> parse_age("1.5h")
-    5400.0
-
-    Raises:
-        InvalidArgument: It is no such text.
-    """
-    match = re.fullmatch(r"\s*(\d{1,9}(?:\.\d+)?)\s*([a-z]+)\s*", text.lower())
-    if match is None or match[2] not in _UNITS_S:
-        raise InvalidArgument(
-            f"{text!r} is no age.", hint="Write it like 90s, 15min, 1h, 30d or 2w."
-        )
-    return float(match[1]) * _UNITS_S[match[2]]
 
 
 def clean(

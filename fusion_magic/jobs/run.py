@@ -18,6 +18,7 @@ from fusion_magic.engines import Engine, EngineQuery, Execution, Progress
 from fusion_magic.errors import FusionError, StoreError
 from fusion_magic.jobs.governance import find_notices
 from fusion_magic.jobs.lineage_rows import LineageRows, build_lineage_rows
+from fusion_magic.jobs.options import RunOptions
 from fusion_magic.jobs.readers import MemorySink, ResultReader, Sink, StorageSink
 from fusion_magic.jobs.resolve import NameResolver
 from fusion_magic.jobs.result_cache import NOTICE, find_reusable, fingerprint_of, require_reusable
@@ -126,6 +127,13 @@ class Run:
         """
         return self.submitted.request
 
+    @property
+    def options(self) -> RunOptions:
+        """
+        What was asked for beside the statement.
+        """
+        return self.submitted.request.options
+
     def use(self) -> Result:
         """
         USE is kept here and completes later names; the engine is not asked.
@@ -152,9 +160,9 @@ class Run:
         """
         ``drive`` that gives way wherever there is nothing to do until the engine has news.
         """
-        if self.request.reuse_s is not None:
+        if self.options.reuse_s is not None:
             require_reusable(self.translation)
-            found = self._find_reusable(self.request.reuse_s)
+            found = self._find_reusable(self.options.reuse_s)
             if found is not None:
                 return self._reuse(found)
         sink = self._sink()
@@ -180,7 +188,7 @@ class Run:
         """
         What the engine is given.
         """
-        origin = self.request.origin
+        origin = self.options.origin
         return self.translation.engine_query(str(self.job_id), tags=(origin,) if origin else ())
 
     def tick(
@@ -203,13 +211,13 @@ class Run:
             on_progress(execution.progress())
 
     def _sink(self) -> Sink:
-        if not (self.is_stored or self.request.name or self.request.reuse_s is not None):
+        if not (self.is_stored or self.options.name or self.options.reuse_s is not None):
             return MemorySink(self.services.max_memory)
         writer = self.services.storage.writer(
-            self.request.name, f"{self.job_id}-{self.attempt or 1}"
+            self.options.name or "", f"{self.job_id}-{self.attempt or 1}"
         )
-        facts: dict[str, object] = {"job": str(self.job_id), "name": self.request.name or None}
-        return StorageSink(writer, self.request.name, facts)
+        facts: dict[str, object] = {"job": str(self.job_id), "name": self.options.name}
+        return StorageSink(writer, self.options.name or "", facts)
 
     def _find_reusable(self, age_s: float) -> Job | None:
         services = self.services
@@ -227,18 +235,18 @@ class Run:
         The rows of *found* as this job's.
         """
         lineage = self._lineage()
-        recorded_lineage = lineage if self.request.has_lineage else LineageRows()
+        recorded_lineage = lineage if self.options.lineage else LineageRows()
         outcome = Outcome(
             queue=recorded_lineage.queue,
             column_edges=recorded_lineage.column_edges,
             row_count=found.row_count,
             size_bytes=found.size_bytes,
-            result_name=self.request.name or None,
+            result_name=self.options.name,
             result_path=found.result_path,
         )
         self.services.store.finish(self.job_id, outcome, attempt=self.attempt)
         result = open_result(found)
-        result.job_id, result.name = str(self.job_id), self.request.name
+        result.job_id, result.name = str(self.job_id), self.options.name or ""
         result.warnings = (NOTICE, *find_notices(self.translation, lineage))
         return result
 
@@ -252,7 +260,7 @@ class Run:
         if not self.translation.references:
             return LineageRows()
         return build_lineage_rows(
-            self.translation, origin=self.request.origin, result_name=self.request.name
+            self.translation, origin=self.options.origin, result_name=self.options.name or ""
         )
 
     def _record_query_id(self, query_id: str | None) -> None:
@@ -264,13 +272,13 @@ class Run:
         execution = reader.execution
         assert execution is not None  # noqa: S101 - the drain has ended without an error
         self._record_query_id(execution.query_id)
-        recorded_lineage = lineage if self.request.has_lineage else LineageRows()
+        recorded_lineage = lineage if self.options.lineage else LineageRows()
         outcome = Outcome(
             queue=recorded_lineage.queue,
             column_edges=recorded_lineage.column_edges,
             row_count=sink.row_count,
             size_bytes=sink.size_bytes,
-            result_name=(self.request.name or None) if sink.path else None,
+            result_name=self.options.name if sink.path else None,
             result_path=sink.path,
             update_type=execution.update_type,
             rows_changed=execution.rows_changed,
@@ -287,7 +295,7 @@ class Run:
 
     def _result(self, sink: Sink, execution: Execution, lineage: LineageRows) -> Result:
         notices = find_notices(self.translation, lineage)
-        missing = lineage.missing if self.request.has_lineage else ()
+        missing = lineage.missing if self.options.lineage else ()
         return sink.result(
             job_id=str(self.job_id),
             query_id=execution.query_id,

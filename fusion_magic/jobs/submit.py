@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from fusion_magic.errors import FusionError, LeaseLost, QueryCanceled, StoreError
+from fusion_magic.jobs.options import RunOptions
 from fusion_magic.jobs.resolve import NameResolver
-from fusion_magic.jobs.translate import Parameters, Translation, WriteTarget, translate
+from fusion_magic.jobs.translate import Translation, translate
 from fusion_magic.store import Converted, NewJob, NewTask, Store
 
 logger = logging.getLogger(__name__)
@@ -23,35 +24,23 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """
-    What the user asked for.
+    What the user asked for, from the front end to a worker and back.
 
     Attributes:
         text: One statement.
-        params: Values of its ``:name`` placeholders.
-        limit: Most rows wanted, or None.
-        has_lineage: Whether lineage is recorded.
-        origin: The notebook or script it comes from; empty where unknown.
+        options: What was asked for beside it.
         owner: Who asks.
         profile: The profile of the settings.
-        name: Under which the result is stored; empty for none.
         engine: The engine's name.
-        into: The table that the engine writes the rows to; None for none.
-        driver: Who runs it, as it signed in the store; None where a worker runs it or nobody signed.
-        reuse_s: Seconds within which rows that the same query has stored are taken instead; None for never.
+        runner: The process that runs it itself, by its id in the store; None where a worker runs it.
     """
 
     text: str
-    params: Parameters | None = None
-    limit: int | None = None
-    has_lineage: bool = True
-    origin: str = ""
+    options: RunOptions
     owner: str = ""
     profile: str = ""
-    name: str = ""
     engine: str = ""
-    into: WriteTarget | None = None
-    reuse_s: float | None = None
-    driver: str | None = None
+    runner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +71,25 @@ def submit(
         StoreUnavailable: The job could not be written; nothing was run.
         FusionError: The statement cannot be translated, or cannot run in the background; the job is FAILED.
     """
-    job_id = uuid4()
+    job_id, options = uuid4(), request.options
     store.create(
         NewJob(
             id=job_id,
             user_query=request.text,
             owner=request.owner,
-            origin=request.origin,
+            origin=options.origin,
             engine=request.engine,
             profile=request.profile,
-            driver=request.driver,
+            driver=request.runner,
         )
     )
     with recorded(store, job_id):
         translation = translate(
-            request.text, names, params=request.params, limit=request.limit, into=request.into
+            request.text,
+            names,
+            params=options.params,
+            limit=options.limit,
+            into=options.target,
         )
         converted = Converted(
             translation.converted_query, translation.limit, translation.offset, translation.models

@@ -6,13 +6,14 @@ Nothing is run here and no job is written; ``Fusion.translate`` and ``--dry-run`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from fusion_magic.engines import Engine, EngineQuery
 from fusion_magic.errors import FusionError, InvalidSql, QueryFailed, UnsupportedSql
+from fusion_magic.jobs.options import Parameters, WriteTarget
 from fusion_magic.jobs.resolve import NameResolver, ResolvedName, trino_schema
 from fusion_magic.metadata import Column, Entity
 from fusion_magic.sql.edits import (
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from fusion_magic.sql.lineage import Lineage
 
 TRANSACTIONS = frozenset({"START TRANSACTION", "COMMIT", "ROLLBACK"})
-Parameters = Mapping[str, object] | Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +58,6 @@ class StatementAnalysis:
     paging: Paging
     placeholders: tuple[Placeholder, ...]
     use: tuple[str, ...] | None
-
-
-@dataclass(frozen=True, slots=True)
-class WriteTarget:
-    """
-    The table that a query's rows are written to by the engine, and what happens where it exists.
-
-    Attributes:
-        table: Its FQN, or a Trino name.
-        if_exists: ``fail``, ``append`` or ``replace``.
-    """
-
-    table: str
-    if_exists: str = "fail"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from html import escape
 
 from fusion_magic.errors import InvalidFqn
-from fusion_magic.lineage_graph import LineageGraph, nearest
+from fusion_magic.lineage_graph.graph import Graph, nearest
 from fusion_magic.lineage_graph.layout import Box, Layout, arrange
 from fusion_magic.lineage_graph.tree import column_name, shown_tree, visible
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
@@ -45,7 +45,7 @@ _STYLE = """<style>
 </style>"""
 
 
-def to_html(graph: LineageGraph) -> str:
+def to_html(graph: Graph) -> str:
     """
     The drawing, what it leaves out, and the same as text.
     """
@@ -62,7 +62,7 @@ def to_html(graph: LineageGraph) -> str:
     )
 
 
-def draw(graph: LineageGraph) -> str:
+def draw(graph: Graph) -> str:
     """
     The SVG element of *graph*; the nearest tables only, where there are many.
     """
@@ -92,7 +92,7 @@ def draw(graph: LineageGraph) -> str:
     )
 
 
-def _label(graph: LineageGraph, drawn: int, left_out: int) -> str:
+def _label(graph: Graph, drawn: int, left_out: int) -> str:
     what = column_name(graph.root, graph.column) if graph.column else graph.root
     more = f", {left_out} left out" if left_out else ""
     return visible(
@@ -131,7 +131,7 @@ class _Card:
         return HEAD + (min(place, len(self.rows) - 1) + 0.5) * ROW
 
 
-def _columns_of(graph: LineageGraph) -> dict[str, tuple[str, ...]]:
+def _columns_of(graph: Graph) -> dict[str, tuple[str, ...]]:
     """
     Each table's columns that have edges, by name.
     """
@@ -189,9 +189,7 @@ class _End:
     title: str
 
 
-def _joins(
-    graph: LineageGraph, cards: dict[str, _Card], layout: Layout
-) -> Sequence[tuple[_End, _End]]:
+def _joins(graph: Graph, cards: dict[str, _Card], layout: Layout) -> Sequence[tuple[_End, _End]]:
     """
     The arrows, those of a cycle first, since each of them gets a lane of its own below the boxes.
     """

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from fusion_magic.lineage_graph import LineageGraph
+from fusion_magic.lineage_graph.graph import Graph
 from fusion_magic.sql.fqn import format_fqn
 from fusion_magic.store import GraphColumn
 
@@ -25,7 +25,7 @@ HEADS = {True: "made from", False: "goes into"}
 MOST_LINES = 500  # that a notebook shows
 
 
-def format_tree(graph: LineageGraph) -> str:
+def format_tree(graph: Graph) -> str:
     """
     The text of *graph*; of one column, where it was traced.
     """
@@ -38,7 +38,7 @@ def format_tree(graph: LineageGraph) -> str:
     return "\n".join((*lines, f"{number:,} edge{'' if number == 1 else 's'}"))
 
 
-def shown_tree(graph: LineageGraph) -> str:
+def shown_tree(graph: Graph) -> str:
     """
     ``format_tree``, cut where it is too long for a notebook.
     """
@@ -68,7 +68,7 @@ def column_name(fqn: str, column: str) -> str:
 _Pair = tuple[str, str]
 
 
-def _links(graph: LineageGraph) -> tuple[str, list[_Pair], Callable[[_Pair], list[str]]]:
+def _links(graph: Graph) -> tuple[str, list[_Pair], Callable[[_Pair], list[str]]]:
     """
     The name in the middle, the (source, target) pairs, and the lines under each of them.
     """

@@ -1,7 +1,7 @@
 """
 What is known of tables and files: the port, and the values that pass through it.
 
-``local`` reads a catalog file. The port is shaped for a REST API behind it: names are
+``catalog_file`` reads a catalog file; packages add other sources by the entry point ``fusion_magic.metadata``. The port is shaped for a REST API behind it: names are
 looked up in batches, searches come in pages, and ``version`` tells when a cached answer
 is stale.
 """
@@ -67,6 +67,12 @@ class Metadata(Protocol):
     """
     A source of entities, safe to use from several threads.
     """
+
+    def about(self) -> str:
+        """
+        Where the names come from, for a person and without secrets; empty where there is nothing.
+        """
+        ...
 
     def version(self) -> str:
         """

@@ -20,8 +20,8 @@ from fusion_magic.errors import FusionError
 from fusion_magic.handle import JobHandle, info_url_of, progress_of
 from fusion_magic.jobs.stored_results import open_result
 from fusion_magic.notebook.card_protocol import LivePage, TableSource, live_page
-from fusion_magic.notebook.display import Table, count, result_table
-from fusion_magic.notebook.progress import describe, is_watched
+from fusion_magic.present.progress import describe, is_watched
+from fusion_magic.present.tables import Table, count, result_table
 from fusion_magic.store import Job, JobStatus
 
 if TYPE_CHECKING:
@@ -164,7 +164,10 @@ class JobSource:
         Its card.
         """
         if self._models is None:
-            self._models = self._handle.models()
+            self._models = tuple(
+                model.fully_qualified_name or model.trino_model_name
+                for model in self._handle.models()
+            )
         return card_of(job, self._models, waiting=self._handle.waiting_reason(job))
 
     def state(self, job: Job | None = None) -> dict[str, Any]:

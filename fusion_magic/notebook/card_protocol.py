@@ -24,8 +24,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fusion_magic.errors import FusionError, InvalidArgument
-from fusion_magic.notebook.display import cell_texts, is_number
-from fusion_magic.notebook.progress import is_watched
+from fusion_magic.present.progress import is_watched
+from fusion_magic.present.tables import cell_texts, is_number
 from fusion_magic.results.browse import Browser, Filter, Order
 from fusion_magic.results.export import csv_text
 

@@ -15,10 +15,8 @@ from IPython.core.completer import (
 )
 
 from fusion_magic.errors import FusionError
-from fusion_magic.notebook.arguments import HELP
 
 _WORD = re.compile(r'(?:[\w-]|"(?:[^"]|"")*"?|\.)*$')
-_OPTIONS = tuple(dict.fromkeys(re.findall(r"(?<!\w)--[a-z-]+", HELP)))
 
 
 class Completer:
@@ -59,7 +57,7 @@ class Completer:
         is_cell = text.startswith("%%")
         if "\n" not in before:
             if is_cell:
-                return list(_OPTIONS)
+                return _options()
             if before.rstrip().count(" ") == 0 or re.fullmatch(r"%fusion\s+\w*", before):
                 return _commands()
         fusion = self._magics.connection()
@@ -82,9 +80,15 @@ class Completer:
 
 
 def _commands() -> list[str]:
-    from fusion_magic.notebook.commands import COMMANDS
+    from fusion_magic.commands import all_commands
 
-    return [*COMMANDS, "result", "help"]
+    return [*all_commands(), "help"]
+
+
+def _options() -> list[str]:
+    from fusion_magic.notebook.arguments import cell_flags
+
+    return [name for name in cell_flags() if name.startswith("--")]
 
 
 Completer.__call__ = context_matcher(identifier="fusion")(Completer.__call__)  # type: ignore[method-assign]

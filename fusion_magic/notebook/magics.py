@@ -5,19 +5,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 from traitlets import Bool, Float, Int, Unicode, observe
 
 from fusion_magic.errors import FusionError, InvalidArgument
-from fusion_magic.notebook.arguments import (
-    HELP,
-    Arguments,
-    parse_arguments,
-    parse_result_arguments,
-)
+
+if TYPE_CHECKING:
+    from fusion_magic.fusion import Fusion
+    from fusion_magic.handle import JobHandle
+    from fusion_magic.notebook.arguments import CellOptions
+    from fusion_magic.present import Answer
+    from fusion_magic.results import Result
 
 _SQL_STARTS = (
     "SELECT",
@@ -62,7 +64,7 @@ class FusionMagics(Magics):
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
         self.shell: Any = shell
-        self._fusions: dict[str, Any] = {}
+        self._fusions: dict[str, Fusion] = {}
 
     @observe("engine_url", "store_url", "metadata_url", "data_dir", "profile")
     def _forget(self, _change: object) -> None:
@@ -84,7 +86,7 @@ class FusionMagics(Magics):
             fusion.close()
         self._fusions = {}
 
-    def connection(self, profile: str | None = None) -> Any:
+    def connection(self, profile: str | None = None) -> Fusion:
         """
         The ``Fusion`` of a profile, connected when it is first asked for.
         """
@@ -100,43 +102,38 @@ class FusionMagics(Magics):
     # --- cells
 
     def _cell(self, line: str, cell: str) -> Any:
-        arguments = parse_arguments(line)
-        if arguments.is_help:
-            return _Text(HELP)
-        fusion = self.connection(arguments.profile)
-        if arguments.is_dry_run:
-            return self._dry_run(fusion, arguments, cell)
-        if arguments.is_explain:
-            return self._explain(fusion, arguments, cell)
-        if arguments.is_async:
-            return self._submit(fusion, arguments, cell)
-        result = self._run(fusion, arguments, cell)
-        if result is None:
-            return None
-        if arguments.out is not None:
-            self.shell.user_ns[arguments.out] = result
-        if arguments.is_quiet:
-            return None
-        from fusion_magic.notebook.display import result_table
+        from fusion_magic.notebook.arguments import parse_cell_line
 
-        rows = self.preview_rows
-        table = result_table(result, preview_rows=rows, summary=self.show_summary)
-        shown = _shown(result, table)
-        if arguments.out is None:
-            return shown
-        _display(table)
-        return None
+        shown, wanted = parse_cell_line(line)
+        if shown.is_help:
+            return _help()
+        fusion = self.connection(shown.profile)
+        given = {**vars(wanted), "params": self._parameters(wanted.params)}
+        if shown.is_dry_run or shown.is_explain:
+            return self._without_running(fusion, shown, cell, given)
+        given["origin"] = notebook_name(self.shell)
+        if shown.is_async:
+            return self._submit(fusion, shown, cell, given)
+        return self._show(shown, self._run(fusion, cell, given))
 
-    def _run(self, fusion: Any, arguments: Arguments, cell: str) -> Any:
-        from fusion_magic.notebook.progress import ProgressLine
+    def _parameters(self, given: Any) -> Callable[[str], object]:
+        """
+        Values for ``:name``: those of the line, then the notebook's variables.
+        """
+
+        def look_up(name: str) -> object:
+            return given[name] if name in given else self.shell.user_ns[name]
+
+        return look_up
+
+    def _run(self, fusion: Fusion, cell: str, given: dict[str, Any]) -> Result | None:
+        from fusion_magic.present.progress import ProgressLine
 
         progress = ProgressLine(self.shell, after_s=self.progress_after_s)
         result = None
         warnings: tuple[str, ...] = ()
         try:
-            for result in fusion.run_script(
-                cell, **self._options(arguments), on_progress=progress.update
-            ):
+            for result in fusion.run_script(cell, **given, on_progress=progress.update):
                 warnings += result.warnings
         finally:
             progress.close()
@@ -145,142 +142,116 @@ class FusionMagics(Magics):
             result.warnings = tuple(dict.fromkeys(warnings))
         return result
 
-    def _submit(self, fusion: Any, arguments: Arguments, cell: str) -> Any:
+    def _show(self, shown: CellOptions, result: Result | None) -> Any:
+        if result is None:
+            return None
+        if shown.out is not None:
+            self.shell.user_ns[shown.out] = result
+        if shown.is_quiet:
+            return None
+        from fusion_magic.present.tables import result_table
+
+        table = result_table(result, preview_rows=self.preview_rows, summary=self.show_summary)
+        value = _shown(result, table)
+        if shown.out is None:
+            return value
+        _display(table)
+        return None
+
+    def _submit(self, fusion: Fusion, shown: CellOptions, cell: str, given: dict[str, Any]) -> None:
         """
-        Hand each statement to a worker; they may run at the same time.
+        Run each statement in the background; they may run at the same time.
         """
         from fusion_magic.notebook.card import show_card
 
-        handles = list(fusion.submit_script(cell, **self._options(arguments)))
-        if arguments.out is not None and handles:
-            self.shell.user_ns[arguments.out] = handles[-1]
-        if not arguments.is_quiet:
+        handles = list(fusion.submit_script(cell, **given))
+        if shown.out is not None and handles:
+            self.shell.user_ns[shown.out] = handles[-1]
+        if not shown.is_quiet:
             for handle in handles:
                 show_card(self.shell, handle)
-        return None
 
-    def _result(self, fusion: Any, rest: str) -> Any:
-        from fusion_magic.notebook.display import result_table
-        from fusion_magic.results import Result
+    def _without_running(
+        self, fusion: Fusion, shown: CellOptions, cell: str, given: dict[str, Any]
+    ) -> None:
+        from fusion_magic.commands.statements import dry_run, explained
 
-        wanted = parse_result_arguments(rest)
-        result = fusion.result(wanted.name, version=wanted.version)
-        if wanted.columns or wanted.where:
-            part = result.part(columns=list(wanted.columns) or None, where=wanted.where)
-            result = Result(part, job_id=result.job_id)
-        if wanted.out is not None:
-            self.shell.user_ns[wanted.out] = result
-            return None
-        table = result_table(result, preview_rows=self.preview_rows)
-        if not (wanted.columns or wanted.where):
-            from fusion_magic.notebook.card import show_rows
-
-            table = show_rows(self.shell, result, table)
-        return _shown(result, table)
-
-    def _options(self, arguments: Arguments) -> dict[str, Any]:
-        """
-        What a cell's options are to ``Fusion.run``.
-        """
-        return {
-            **self._wording(arguments),
-            "lineage": not arguments.no_lineage,
-            "name": arguments.name,
-            "cache": arguments.cache,
-            "origin": notebook_name(self.shell),
-        }
-
-    def _wording(self, arguments: Arguments) -> dict[str, Any]:
-        """
-        Those that change the SQL.
-        """
-        return {
-            "params": lambda name: self._parameter(arguments, name),
-            "refs": arguments.refs,
-            "limit": arguments.limit,
-            "into": arguments.into,
-            "if_exists": arguments.if_exists,
-        }
-
-    def _parameter(self, arguments: Arguments, name: str) -> object:
-        if name in arguments.params:
-            return arguments.params[name]
-        return self.shell.user_ns[name]
-
-    def _dry_run(self, fusion: Any, arguments: Arguments, cell: str) -> Any:
-        from fusion_magic.notebook.display import Table
-
-        for translation in self._translations(fusion, arguments, cell):
-            rows = [(m.fully_qualified_name, m.trino_model_name) for m in translation.models]
-            _display(Table(("Name", "Trino name"), rows))
-            _display(_Text(translation.converted_query))
-            lineage = translation.lineage
-            edges = [(f"{e[0]}.{e[1]}", f"{e[2]}.{e[3]}".lstrip(".")) for e in lineage.columns]
-            _display(Table(("Source column", "Target column"), edges, notes=lineage.incomplete))
-
-    def _explain(self, fusion: Any, arguments: Arguments, cell: str) -> Any:
-        from fusion_magic.sql.statement import split_statements
-
-        for statement in split_statements(cell):
-            plan = fusion.explain(
-                statement.text,
-                params=lambda name: self._parameter(arguments, name),
-                refs=arguments.refs,
-            )
-            estimates = []
-            if plan.rows is not None:
-                estimates.append(f"Estimated rows: {plan.rows:,.0f}")
-            if plan.size_bytes is not None:
-                estimates.append(f"Estimated size: {plan.size_bytes:,.0f} bytes")
-            _display(_Text("\n".join((*estimates, plan.text))))
-
-    def _translations(self, fusion: Any, arguments: Arguments, cell: str) -> list[Any]:
-        from fusion_magic.sql.statement import split_statements
-
-        given = self._wording(arguments)
-        return [fusion.prepare(statement.text, **given) for statement in split_statements(cell)]
+        answers = dry_run if shown.is_dry_run else explained
+        for answer in answers(fusion, cell, **given):
+            _display(answer.shown)
 
     # --- commands
 
     def _command(self, line: str) -> Any:
-        word, _, rest = line.strip().partition(" ")
+        first, _, rest = line.strip().partition(" ")
+        if first.lower() in {"", "help", "--help", "-h"}:
+            return _help()
+        from fusion_magic.commands import all_commands
+        from fusion_magic.notebook.arguments import parse_command_line
+
+        known = all_commands()
+        second, _, behind = rest.strip().partition(" ")
         # DESCRIBE is a command in capitals too: it knows more of a table than the engine does.
-        command = word.lower()
-        if command in {"", "help", "--help", "-h"}:
-            return _Text(HELP)
-        from fusion_magic.notebook import commands
-
-        if command == "result":
-            return self._result(self.connection(), rest)
-        if command == "job" and rest.strip():
-            from fusion_magic.notebook.card import show_card
-            from fusion_magic.notebook.progress import is_watched
-
-            handle = self.connection().handle(rest.strip())
-            job = handle.job
-            if job.is_background and not job.status.is_final:
-                show_card(self.shell, handle)
-                return None
-            if job.is_background and job.result_path is not None and is_watched(self.shell):
-                show_card(self.shell, handle)
-        handler = commands.COMMANDS.get(command)
-        if handler is None and word.upper() in _SQL_STARTS:
+        command = known.get(f"{first} {second}".lower())
+        if command is None:
+            command, behind = known.get(first.lower()), rest
+        if command is None and first.upper() in _SQL_STARTS:
             return self._cell("", line)
-        if handler is None:
-            known = ", ".join((*commands.COMMANDS, "result", "help"))
-            raise InvalidArgument(f"There is no command {word}.", hint=f"Known are {known}.")
-        return handler(self.connection(), rest.strip())
+        if command is None:
+            raise InvalidArgument(
+                f"There is no command {first}.", hint=f"Known are {', '.join((*known, 'help'))}."
+            )
+        options = parse_command_line(command, behind)
+        return self._answered(command.answer(self.connection(), options))
+
+    def _answered(self, answer: Answer) -> Any:
+        """
+        What a cell shows of *answer*: a job that a person can follow as its card, rows as a table in which to scroll.
+        """
+        if answer.job is not None and self._shows_card(answer.job):
+            return None
+        if answer.result is None:
+            return answer.shown
+        if answer.keeps_as.isidentifier():
+            self.shell.user_ns[answer.keeps_as] = answer.result
+            return None
+        if answer.keeps_as:
+            from fusion_magic.results.export import export
+
+            return export(answer.result, answer.keeps_as)
+        return self._shown_rows(answer.result)
+
+    def _shows_card(self, handle: JobHandle) -> bool:
+        """
+        Whether the job's card is shown; it replaces the answer while the job runs.
+        """
+        from fusion_magic.notebook.card import show_card
+        from fusion_magic.present.progress import is_watched
+
+        job = handle.job
+        is_running = not job.status.is_final
+        has_rows = job.result_path is not None and is_watched(self.shell)
+        if job.is_background and (is_running or has_rows):
+            show_card(self.shell, handle)
+        return job.is_background and is_running
+
+    def _shown_rows(self, result: Result) -> Any:
+        from fusion_magic.notebook.card import show_rows
+        from fusion_magic.present.tables import result_table
+        from fusion_magic.results.storage import StoredResult
+
+        table = result_table(result, preview_rows=self.preview_rows)
+        if isinstance(result, StoredResult):
+            table = show_rows(self.shell, result, table)
+        return _shown(result, table)
 
 
-class _Text(str):
-    """
-    Text that shows as it is, without quotes.
-    """
+def _help() -> Any:
+    from fusion_magic.commands import all_commands
+    from fusion_magic.notebook.arguments import help_text
+    from fusion_magic.present import Text
 
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
+    return Text(help_text(all_commands().values()))
 
 
 class _short_errors:  # noqa: N801 - used as a statement

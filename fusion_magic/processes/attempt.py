@@ -20,9 +20,10 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from fusion_magic.engines import Engine, EngineQuery, Execution, Progress
+from fusion_magic.engines.base import BaseExecution
 from fusion_magic.errors import (
     EngineBusy,
     EngineRefuses,
@@ -42,6 +43,9 @@ from fusion_magic.jobs.submit import Request, recorded
 from fusion_magic.jobs.translate import Translation
 from fusion_magic.processes.payload import from_payload, to_payload
 from fusion_magic.store import NewTask, ResumePoint, Store, Task
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 logger = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
@@ -63,7 +67,6 @@ def new_task(
     engine: Engine,
     *,
     engine_url: str,
-    priority: int = 0,
 ) -> NewTask:
     """
     What a worker is told of a job that is being queued.
@@ -76,7 +79,7 @@ def new_task(
         payload=to_payload(request, translation, session=engine.session()),
         engine_url=engine_url,
         owner=request.owner,
-        priority=priority,
+        priority=request.options.priority,
     )
 
 
@@ -93,8 +96,7 @@ def _require_shared(translation: Translation, engine: Engine) -> None:
             raise UnsupportedSql(
                 f"{'.'.join(reference.parts)} is a table in this process's memory, where no worker can "
                 f"{'read' if reference.role == 'source' else 'leave'} it.",
-                hint="Keep it in a DuckDB file (engine.url = duckdb:///analysis.duckdb, table analysis.main.name), "
-                "or run the statement without --async.",
+                hint=f"{engine.capabilities.sharing_hint}, or run the statement without --async.",
                 span=reference.place,
             )
 
@@ -151,8 +153,9 @@ class TaskAttempt:
         """
         task = self.task
         self._wait_s = wait_s
-        if hasattr(execution := self._execution(), "wait_s"):
-            cast("Any", execution).wait_s = wait_s
+        execution = self._execution()
+        if execution is not None and execution.resumable is not None:
+            execution.resumable.wait_s = wait_s
         self._steps = self._steps or self._attempt()
         try:
             with recorded(self.services.store, task.job_id, attempt=task.attempt):
@@ -172,8 +175,10 @@ class TaskAttempt:
         """
         What must be written down before the run goes on; None where nothing must.
         """
-        execution: Any = self._execution()
-        next_uri = getattr(execution, "next_uri", None)
+        execution = self._execution()
+        if execution is None or execution.resumable is None:
+            return None
+        next_uri = execution.resumable.next_uri
         if next_uri is None or next_uri == self._place or self._place == READ:
             return None
         return ResumePoint(
@@ -300,34 +305,33 @@ class TaskAttempt:
         """
         if self._is_cancelled:
             raise QueryCanceled("The query was canceled.")
-        engine: Any = self.services.engine
         if self._place is None:
             return self._begin(query)
-        if self._place in {BEGUN, READ}:
+        queries = self.services.engine.remote_queries
+        if self._place in {BEGUN, READ} or queries is None:
             return self._again(query)
-        return self._watched(engine.resume(self._place, query))
+        return self._watched(queries.resume(self._place, query))
 
     def _begin(self, query: EngineQuery) -> Execution:
         self._place = None
-        if not hasattr(self.services.engine, "resume"):
+        if self.services.engine.remote_queries is None:
             self._write_down(None, BEGUN)
         return self._watched(self.services.engine.execute(query))
 
-    def _watched(self, execution: Any) -> Execution:
-        if hasattr(execution, "checkpoint"):
-            execution.checkpoint = self._checkpoint
-            execution.wait_s = self._wait_s
-        return execution  # type: ignore[no-any-return]
+    def _watched(self, execution: Execution) -> Execution:
+        if execution.resumable is not None:
+            execution.resumable.checkpoint = self._checkpoint
+            execution.resumable.wait_s = self._wait_s
+        return execution
 
     def _again(self, query: EngineQuery) -> Execution:
         """
         The statement once more, if that is safe.
         """
-        engine: Any = self.services.engine
-        query_id = self._query_id
+        query_id, queries = self._query_id, self.services.engine.remote_queries
         state = None
-        if query_id and hasattr(engine, "state_of"):
-            state = _ask(lambda: engine.state_of(query_id))
+        if query_id and queries is not None:
+            state = _ask(lambda: queries.state_of(query_id))
         if not query.is_query:
             if state == "FINISHED":
                 return _Done()
@@ -338,8 +342,8 @@ class TaskAttempt:
                     hint="Look at its target, then submit the query again if it must be.",
                     query_id=query_id,
                 )
-        if query_id and state not in {None, "FINISHED", "FAILED"}:
-            engine.cancel_query(query_id)
+        if query_id and queries is not None and state not in {None, "FINISHED", "FAILED"}:
+            queries.cancel_query(query_id)
         return self._begin(query)
 
     def _is_target_absent(self, query: EngineQuery) -> bool:
@@ -407,24 +411,21 @@ def _delays() -> Iterator[float]:
         longest_s = min(2 * longest_s, LONGEST_DELAY_S)
 
 
-class _Done:
+class _Done(BaseExecution):
     """
     A statement of which the engine remembers that it was carried out.
     """
 
-    query_id = None
-    info_url = None
     update_type = "UPDATE"
-    rows_changed = None
     warnings = ("It was carried out; how many rows it changed is not known.",)
 
-    def schema(self) -> Any:
+    def schema(self) -> pa.Schema:
         """See ``Execution.schema``."""
         import pyarrow as pa
 
         return pa.schema([])
 
-    def batches(self) -> Any:
+    def batches(self) -> Generator[pa.RecordBatch, None, None]:
         """See ``Execution.batches``."""
         yield from ()
 

@@ -12,9 +12,10 @@ from dataclasses import asdict
 from typing import Any
 
 from fusion_magic.errors import Span
+from fusion_magic.jobs import options
 from fusion_magic.jobs.resolve import ResolvedName
 from fusion_magic.jobs.submit import Request, Submitted
-from fusion_magic.jobs.translate import Translation, WriteTarget, analyse, with_target
+from fusion_magic.jobs.translate import Translation, analyse, with_target
 from fusion_magic.metadata import Column, Entity
 from fusion_magic.sql.edits import Edit
 from fusion_magic.sql.write_into import writing_kind
@@ -28,10 +29,7 @@ def to_payload(
     What a worker needs, as JSON; *session* is what the engine gave for another process. It holds no parameter but those that stand in the converted query anyway.
     """
     data = {
-        "name": request.name,
-        "reuse_s": request.reuse_s,
-        "into": asdict(request.into) if request.into else None,
-        "has_lineage": request.has_lineage,
+        "options": request.options.to_json(),
         "session": dict(session or {}),
         "profile": request.profile,
         "limit": translation.limit,
@@ -56,7 +54,8 @@ def from_payload(task: Task) -> Submitted:
     """
     data: dict[str, Any] = json.loads(task.payload)
     analysis = analyse(task.user_query)
-    into = WriteTarget(**data["into"]) if data.get("into") else None
+    wanted = options.RunOptions.from_json(data.get("options") or _of_an_older_version(data, task))
+    into = wanted.target
     translation = Translation(
         statement=analysis.statement,
         references=with_target(analysis.references, into),
@@ -71,15 +70,26 @@ def from_payload(task: Task) -> Submitted:
     )
     request = Request(
         text=task.user_query,
-        has_lineage=data["has_lineage"],
-        origin=task.origin,
+        options=wanted,
         owner=task.owner,
         profile=data["profile"],
-        name=data["name"],
-        into=into,
-        reuse_s=data.get("reuse_s"),
     )
     return Submitted(task.job_id, request, translation)
+
+
+def _of_an_older_version(data: Mapping[str, Any], task: Task) -> dict[str, Any]:
+    """
+    The options of a job that was submitted before they travelled as one value.
+    """
+    into = data.get("into") or {}
+    return {
+        "name": data["name"] or None,
+        "into": into.get("table"),
+        "if_exists": into.get("if_exists", "fail"),
+        "cache": f"{data['reuse_s']}s" if data.get("reuse_s") is not None else None,
+        "lineage": data["has_lineage"],
+        "origin": task.origin,
+    }
 
 
 def _resolved(value: dict[str, Any]) -> ResolvedName:

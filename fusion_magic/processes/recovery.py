@@ -26,10 +26,9 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid4
 
-from fusion_magic.engines import Engine
+from fusion_magic.engines import Engine, RemoteQueries
 from fusion_magic.errors import EngineError, FusionError, IllegalTransition
 from fusion_magic.store import DrivenJob, DriverRow, Drivers, JobStatus, Store
 
@@ -159,7 +158,7 @@ def _end(
         if job.driver is None or job.driver.engine_url != engine_url:
             return False
         try:
-            state = _stop(job.query_id, open_engine())
+            state = _stop(job.query_id, open_engine().remote_queries)
         except EngineError:
             logger.warning("query not stopped", extra={"action": "recover", "job_id": str(job.id)})
             return False
@@ -171,22 +170,17 @@ def _end(
     return True
 
 
-def _stop(query_id: str, engine: Any) -> str | None:
+def _stop(query_id: str, queries: RemoteQueries | None) -> str | None:
     """
     Stop the query where it still runs; the engine's word for its state.
     """
-    if not hasattr(engine, "state_of"):
+    if queries is None:
         return None
-    state = _state_of(query_id, engine)
+    state = queries.state_of(query_id)
     if state in _ENDED:
         return state
-    engine.cancel_query(query_id)
-    return _state_of(query_id, engine)
-
-
-def _state_of(query_id: str, engine: Any) -> str | None:
-    state: str | None = engine.state_of(query_id)
-    return state
+    queries.cancel_query(query_id)
+    return queries.state_of(query_id)
 
 
 def _is_given_up(job: DrivenJob, now: datetime) -> bool:

@@ -50,8 +50,6 @@ ANSWER_WEIGHT = 0.02  # of one look in the average of their times
 LOOK_EACH_S = 1.2  # between two looks at a query when there are more jobs than threads
 STOP_PATIENCE_S = 20.0  # for jobs that could not be handed over
 SIGN_FOR_S = 10.0
-TRINO_CONCURRENCY = 32
-TRINO_THREADS = 40  # of a worker on Trino: so many jobs can wait in a thread for their answers
 TURN_THREADS = 16  # where there are more: what is looked at in turns is done sooner by few
 SLOW_ANSWER_S = 0.03  # an engine that takes so long to say that there is no news is asked by all threads at once
 LOG_FILE = "worker.log"
@@ -94,7 +92,8 @@ class Worker:
         self._services = replace(services, store=cast("Store", GroupCommitStore(services.store)))
         self._tasks = services.store.tasks
         self._engine_url = engine_url
-        self._concurrency = concurrency or _usual_concurrency(services.engine.name)
+        usual = services.engine.capabilities
+        self._concurrency = concurrency or usual.concurrency or os.cpu_count() or 1
         self._lease_s = lease_s
         self._attempts = attempts
         self._idle_s = idle_s
@@ -105,9 +104,7 @@ class Worker:
         self._news = threading.Event()
         self._is_stopping = threading.Event()
         self._ended = threading.Event()
-        # On an engine that answers before it is done, a job needs a thread only while it has something to do.
-        threads = TRINO_THREADS if hasattr(services.engine, "resume") else self._concurrency
-        self._threads = min(threads, self._concurrency)
+        self._threads = min(usual.threads or self._concurrency, self._concurrency)
         self._pool = DaemonThreadPool(self._threads)
         self._turn_crew = DaemonThreadPool(min(TURN_THREADS, self._threads), name="fusion-turn")
         self._answer_s = 0.0  # that a look takes, on average
@@ -474,7 +471,3 @@ def signature(
         role=role,
         alive_until=datetime.now(UTC) + timedelta(seconds=for_s),
     )
-
-
-def _usual_concurrency(engine: str) -> int:
-    return TRINO_CONCURRENCY if engine == "trino" else (os.cpu_count() or 1)

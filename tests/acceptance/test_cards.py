@@ -63,7 +63,7 @@ def url(work: Path) -> Iterator[str]:
     # After a failure too, no worker goes on with a query of hours.
     with connect(data_dir=str(work / "data"), worker_start="never") as fusion:
         for job in fusion.open_jobs():
-            fusion.cancel(job.id)
+            job.cancel()
 
 
 @pytest.fixture(scope="module")

@@ -60,14 +60,16 @@ def test_a_query_leaves_a_job_its_names_and_its_lineage(fusion: Fusion) -> None:
     )
 
     assert result.rows() == [(172799.49,), (38426.09,)]
-    job = fusion.job(result.job_id)
+    job = fusion.job(result.job_id).job
     assert (job.status, job.limit_, job.row_count) == (JobStatus.FINISHED, 2, 2)
-    assert [m.trino_model_name for m in fusion.models(result.job_id)] == ["tpch.tiny.orders"]
-    assert [(r.command, r.from_fqn, r.model_name_fqn) for _, r in fusion.queued(result.job_id)] == [
+    assert [m.trino_model_name for m in fusion.job(result.job_id).models()] == ["tpch.tiny.orders"]
+    assert [
+        (r.command, r.from_fqn, r.model_name_fqn) for r in fusion.job(result.job_id).queued()
+    ] == [
         ("INGESTION", None, 'fusion.notebooks."a.ipynb"'),
         ("LINEAGE", "shop.db.public.orders", 'fusion.notebooks."a.ipynb"'),
     ]
-    assert [e.source_column for e in fusion.column_edges(result.job_id)] == ["totalprice"]
+    assert [e.source_column for e in fusion.job(result.job_id).column_edges()] == ["totalprice"]
     assert result.warnings == ("shop.db.public.orders is deprecated: Use orders_v2.",)
 
 
@@ -81,7 +83,7 @@ def test_an_unknown_name_is_refused_before_the_engine_and_leaves_a_failed_job(
     assert "line 2: FROM shop.db.public.oders" in str(caught.value)
     job = fusion.jobs()[0]
     assert (job.status, job.user_query) == (JobStatus.FAILED, "SELECT *\nFROM shop.db.public.oders")
-    assert fusion.queued(job.id) == []
+    assert fusion.job(job.id).queued() == []
 
 
 def test_an_engines_error_is_the_jobs_error(fusion: Fusion) -> None:
@@ -162,14 +164,14 @@ def test_an_engine_writes_a_querys_rows_to_a_table(fusion: Fusion) -> None:
         result = fusion.run(SPENT, into="out.db.default.spent")
 
         assert (result.update_type, result.rows_changed, result.row_count) == ("CREATE TABLE", 2, 0)
-        job = fusion.job(result.job_id)
+        job = fusion.job(result.job_id).job
         assert job.user_query == SPENT
         assert str(job.converted_query).startswith("CREATE TABLE memory.default.spent AS\nSELECT")
-        assert [(r.command, r.model_name_fqn) for _, r in fusion.queued(result.job_id)] == [
+        assert [(r.command, r.model_name_fqn) for r in fusion.job(result.job_id).queued()] == [
             ("INGESTION", "out.db.default.spent"),
             ("LINEAGE", "out.db.default.spent"),
         ]
-        edges = fusion.column_edges(result.job_id)
+        edges = fusion.job(result.job_id).column_edges()
         assert [(e.source_column, e.target_fqn, e.target_column) for e in edges] == [
             ("custkey", "out.db.default.spent", "customer"),
             ("totalprice", "out.db.default.spent", "spent"),

@@ -92,7 +92,7 @@ def test_a_job_is_listed_with_its_names_and_its_lineage(capsys: pytest.CaptureFi
     assert ("LINEAGE", "shop.db.public.orders") in {
         (row["command"], row["from_fqn"]) for row in job["queue"]
     }
-    assert "queued: LINEAGE shop.db.public.orders → shop.db.public.counted" in output(
+    assert "LINEAGE shop.db.public.orders → shop.db.public.counted" in output(
         capsys, "job", made["job"]
     )
     assert data(capsys, "lineage", "shop.db.public.counted")["upstream"] == [
@@ -268,8 +268,8 @@ def test_old_jobs_are_removed_only_when_that_is_said(
     assert "--yes" in capsys.readouterr().err
     assert len(data(capsys, "jobs")) == 1
 
-    assert output(capsys, "jobs", "clean", "--older", "30d") == "0 jobs\n"
-    assert "1 removed job" in output(capsys, "jobs", "clean", "--older", "0s", "--yes")
+    assert output(capsys, "jobs", "clean", "--older", "30d") == "0 jobs removed\n"
+    assert "1 job removed" in output(capsys, "jobs", "clean", "--older", "0s", "--yes")
     assert data(capsys, "jobs") == []
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from fusion_magic import connect
 from fusion_magic.cli import DONE, INTERRUPTED, UNAVAILABLE, WRONG
 from fusion_magic.cli.terminal import print_fitted
-from fusion_magic.notebook.display import Table
+from fusion_magic.present.tables import Table
 from tests.cli.pseudo_terminal import INTERRUPT, Terminal
 
 LONG_QUERY = (
@@ -126,7 +126,7 @@ def test_a_person_is_asked_before_jobs_are_removed() -> None:
     agreeing.press(b"y\n")
 
     assert agreeing.end() == DONE
-    assert "1 removed job" in agreeing.text()
+    assert "1 job removed" in agreeing.text()
     with connect() as fusion:
         assert fusion.jobs() == []
 

@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 
 from fusion_magic import connect
-from fusion_magic.delivery import Delivery
+from fusion_magic.delivery import Delivery, DeliveryContext
 from fusion_magic.delivery.local import LocalDelivery
 from fusion_magic.delivery.openlineage import OpenLineageDelivery
 from fusion_magic.errors import DeliveryError, FusionError
 from fusion_magic.store import NewJob
 from tests.delivery.facts import JOB, SOURCES, TARGET, facts, message
+from tests.plugins.fusion_example.receiver import open_delivery as open_markdown
 
 
 class Local:
@@ -65,7 +66,28 @@ class OpenLineage:
         return None
 
 
-RECEIVERS: dict[str, Any] = {"local": Local, "openlineage": OpenLineage}
+class Markdown:
+    """
+    The receiver of another package: its effect are the lines of the file.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "folder" / "lineage.md"
+        self._path.parent.mkdir()
+        self.delivery: Delivery = open_markdown(f"markdown://{self._path}", DeliveryContext())
+
+    def effect(self) -> set[str]:
+        return set(self._path.read_text().splitlines()) if self._path.exists() else set()
+
+    def break_(self) -> None:
+        self._path.unlink(missing_ok=True)
+        self._path.parent.rmdir()
+
+    def close(self) -> None:
+        return None
+
+
+RECEIVERS: dict[str, Any] = {"local": Local, "openlineage": OpenLineage, "markdown": Markdown}
 
 
 @pytest.fixture(params=RECEIVERS)

@@ -1,5 +1,5 @@
 """
-What every engine does, the same on DuckDB and on real Trino.
+What every engine does, the same on DuckDB, on real Trino and on the engine of another package (``tests/plugins``).
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from fusion_magic.engines import Engine, EngineQuery
 from fusion_magic.engines.duckdb.engine import DuckDBEngine
 from fusion_magic.errors import QueryFailed
 from tests.both_engines import answer
+from tests.plugins.fusion_example.engine import SqliteEngine
 
 
-@pytest.fixture(params=["duckdb", pytest.param("trino", marks=pytest.mark.trino)])
+@pytest.fixture(params=["duckdb", "sqlite", pytest.param("trino", marks=pytest.mark.trino)])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     if request.param == "duckdb":
         made: Engine = DuckDBEngine("duckdb://")
+    elif request.param == "sqlite":
+        made = SqliteEngine(":memory:")
     else:
         from fusion_magic.engines.trino.engine import TrinoEngine
         from fusion_magic.engines.trino.transport import TrinoSettings
@@ -28,6 +31,13 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
         made = TrinoEngine(TrinoSettings(base_url=url, user="test"))
     yield made
     made.close()
+
+
+TEN = " UNION ALL ".join(f"SELECT {n} AS x" for n in range(10))
+FIVE = " UNION ALL ".join(f"SELECT {n} AS x" for n in range(5))
+FIVE_THOUSAND_ROWS = (
+    f"SELECT a.x FROM ({TEN}) a CROSS JOIN ({TEN}) b CROSS JOIN ({TEN}) c CROSS JOIN ({FIVE}) d"
+)
 
 
 def query(sql: str) -> EngineQuery:
@@ -47,14 +57,14 @@ def test_column_names_may_repeat(engine: Engine) -> None:
 
 
 def test_a_result_without_rows_has_columns(engine: Engine) -> None:
-    found = answer(engine, "SELECT x FROM (VALUES 1) t(x) WHERE x > 1")
+    found = answer(engine, "SELECT x FROM (SELECT 1 AS x) t WHERE x > 1")
 
     assert (found.names, found.rows) == (("x",), [])
 
 
 def test_a_failed_query_leaves_the_engine_usable(engine: Engine) -> None:
     with pytest.raises(QueryFailed):
-        answer(engine, "SELECT wrong FROM (VALUES 1) t(x)")
+        answer(engine, "SELECT wrong FROM (SELECT 1 AS x) t")
 
     assert answer(engine, "SELECT 1").rows == [(1,)]
 
@@ -76,7 +86,7 @@ def test_the_columns_are_known_before_the_rows_are_taken(engine: Engine) -> None
     """
     Who writes a file needs them first; the rows are all there afterwards.
     """
-    execution = engine.execute(query("SELECT x FROM UNNEST(sequence(1, 5000)) AS t(x)"))
+    execution = engine.execute(query(FIVE_THOUSAND_ROWS))
 
     names = execution.schema().names
     rows = sum(batch.num_rows for batch in execution.batches())
@@ -85,7 +95,7 @@ def test_the_columns_are_known_before_the_rows_are_taken(engine: Engine) -> None
 
 
 def test_an_error_that_comes_with_the_columns_is_no_empty_result(engine: Engine) -> None:
-    execution = engine.execute(query("SELECT wrong FROM (VALUES 1) t(x)"))
+    execution = engine.execute(query("SELECT wrong FROM (SELECT 1 AS x) t"))
 
     with pytest.raises(QueryFailed):
         execution.schema()
@@ -102,3 +112,30 @@ def test_a_session_travels_in_words_of_the_engine(engine: Engine) -> None:
 
     assert json.loads(json.dumps(session)) == session
     assert [batch.num_rows for batch in execution.batches()] == [1]
+
+
+def test_rows_arrive_as_they_do_in_batches(engine: Engine) -> None:
+    """
+    A worker looks after other jobs wherever None comes instead of rows.
+    """
+    arriving = engine.execute(query("SELECT 1 AS x")).arrivals()
+
+    assert sum(batch.num_rows for batch in arriving if batch is not None) == 1
+
+
+def test_what_outlives_the_process_is_declared_by_both(engine: Engine) -> None:
+    """
+    A statement that can be taken up elsewhere belongs to an engine that can take it up.
+    """
+    execution = engine.execute(query("SELECT 1 AS x"))
+    list(execution.batches())
+
+    assert (execution.resumable is None) == (engine.remote_queries is None)
+    assert engine.capabilities.concurrency is None or engine.capabilities.concurrency > 0
+
+
+def test_it_says_what_it_is(engine: Engine) -> None:
+    namespace = engine.dataset_namespace()
+
+    assert engine.name in engine.about().lower()
+    assert namespace is None or namespace.startswith(f"{engine.name}://")

@@ -12,6 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from fusion_magic.delivery import DeliveryContext
 from fusion_magic.delivery.openlineage import OpenLineageDelivery
 from fusion_magic.errors import DeliveryError, InvalidSettings, PermanentDeliveryError
 from fusion_magic.metadata import Column
@@ -19,7 +20,6 @@ from tests.delivery.facts import JOB, SOURCES, facts, message
 from tests.delivery.receiver import make_certificate, receiving
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "fixtures" / "openlineage.json").read_text())
-TRINO = "trino://ana@trino.example:8443/hive"
 
 
 def check(event: Any) -> None:
@@ -31,7 +31,9 @@ def check(event: Any) -> None:
 
 
 def sent(path: Path, engine: str = "duckdb", **options: Any) -> list[Any]:
-    delivery = OpenLineageDelivery(f"openlineage+file://{path}", **options)
+    delivery = OpenLineageDelivery(
+        f"openlineage+file://{path}", DeliveryContext(engine=engine, **options)
+    )
     for number, source in enumerate((None, *SOURCES)):
         delivery.deliver(message(number, source=source), facts(engine))
     delivery.close()
@@ -59,7 +61,7 @@ def test_a_job_is_one_run_with_all_its_tables_and_columns(tmp_path: Path) -> Non
 
 
 def test_tables_of_trino_have_its_names_and_their_fqn_as_a_link(tmp_path: Path) -> None:
-    _, event = sent(tmp_path / "e.jsonl", "trino", engine_url=TRINO)
+    _, event = sent(tmp_path / "e.jsonl", "trino", namespace="trino://trino.example:8443")
 
     check(event)
     [output] = event["outputs"]
@@ -110,7 +112,8 @@ def test_a_line_that_a_full_disk_cut_off_spoils_no_other(tmp_path: Path) -> None
 
 def _append(path: Path) -> None:
     delivery = OpenLineageDelivery(
-        f"openlineage+file://{path}", columns_of=lambda fqn: [Column("c" * 20000)]
+        f"openlineage+file://{path}",
+        DeliveryContext(columns_of=lambda fqn: [Column("c" * 20000)]),
     )
     for _ in range(20):
         delivery.deliver(message(), facts())
@@ -176,7 +179,9 @@ def test_the_token_goes_over_https(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     certificate = make_certificate(tmp_path / "both.pem")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     with receiving(certificate) as receiver:
-        delivery = OpenLineageDelivery(f"{receiver.url}/api/v2/events", token="s3cret")
+        delivery = OpenLineageDelivery(
+            f"{receiver.url}/api/v2/events", DeliveryContext(token="s3cret")
+        )
         delivery.deliver(message(), facts())
         delivery.close()
 
@@ -185,7 +190,7 @@ def test_the_token_goes_over_https(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_token_is_not_sent_in_the_open() -> None:
     with pytest.raises(InvalidSettings, match="everybody on the way") as caught:
-        OpenLineageDelivery("openlineage+http://host", token="s3cret")
+        OpenLineageDelivery("openlineage+http://host", DeliveryContext(token="s3cret"))
     assert "s3cret" not in str(caught.value)
 
 

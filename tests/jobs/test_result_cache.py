@@ -46,10 +46,10 @@ def test_the_same_query_is_answered_by_its_stored_rows(fusion: Fusion) -> None:
 
     assert (is_reused(first), is_reused(again)) == (False, True)
     assert again.rows() == first.rows() == [(2,)]
-    job = fusion.job(again.job_id)
+    job = fusion.job(again.job_id).job
     assert (job.status, job.row_count, job.query_id) == ("FINISHED", 1, None)
-    assert job.result_path == fusion.job(first.job_id).result_path
-    assert [row.command for _, row in fusion.queued(again.job_id)] == ["INGESTION", "LINEAGE"]
+    assert job.result_path == fusion.job(first.job_id).job.result_path
+    assert [row.command for row in fusion.job(again.job_id).queued()] == ["INGESTION", "LINEAGE"]
 
 
 def test_rows_that_were_stored_by_name_or_in_the_background_serve_too(fusion: Fusion) -> None:
@@ -64,8 +64,8 @@ def test_reusing_does_not_make_rows_younger(fusion: Fusion) -> None:
     first = fusion.run(COUNT, cache="1h")
     fusion.run(COUNT, cache="1h")
 
-    found = fusion.job(fusion.run(COUNT, cache="1h").job_id).result_path
-    assert found == fusion.job(first.job_id).result_path
+    found = fusion.job(fusion.run(COUNT, cache="1h").job_id).job.result_path
+    assert found == fusion.job(first.job_id).job.result_path
     assert not is_reused(fusion.run(COUNT, cache="0s"))
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from fusion_magic import Fusion, connect
 from fusion_magic.errors import InvalidArgument, ResultsUnavailable, UnknownJob
-from fusion_magic.jobs.retention import parse_age
+from fusion_magic.jobs.options import parse_age
 
 
 @pytest.fixture
@@ -52,16 +52,16 @@ def test_the_newest_result_of_a_name_stays(fusion: Fusion) -> None:
 
     assert ids([*fusion.clean("0s")]) == [first]
     assert fusion.result("daily").rows() == [(2,)]
-    assert fusion.job(second).result_name == "daily"
+    assert fusion.job(second).job.result_name == "daily"
 
 
 def test_what_lineage_mentions_stays_without_its_rows(fusion: Fusion, tmp_path: Path) -> None:
     job_id = fusion.run("SELECT id FROM a.b.c.t", cache="1h", origin="a.ipynb").job_id
-    fusion.scheduler().deliver_due()
+    fusion.wiring.open_scheduler().deliver_due()
 
     assert ids([*fusion.clean("0s")]) == [job_id]
 
-    assert fusion.job(job_id).result_path is None
+    assert fusion.job(job_id).job.result_path is None
     assert fusion.lineage("a.b.c.t")[1] == ('fusion.notebooks."a.ipynb"',)
     assert stored_files(tmp_path) == []
     with pytest.raises(InvalidArgument, match="stored no result"):
@@ -91,22 +91,24 @@ def test_other_peoples_jobs_and_open_ones_stay(fusion: Fusion, tmp_path: Path) -
         assert [job.status for job in bob.jobs()] == ["QUEUED"]
 
 
-def test_rows_that_cannot_be_removed_keep_their_job(fusion: Fusion) -> None:
+def test_rows_that_cannot_be_removed_keep_their_job(
+    fusion: Fusion, monkeypatch: pytest.MonkeyPatch
+) -> None:
     old = fusion.run("SELECT 1 AS x", cache="1h").job_id
 
     def refuse(*_: object, **__: object) -> None:
         raise ResultsUnavailable("The bucket does not answer.")
 
-    fusion.storage.remove = refuse  # type: ignore[method-assign]
+    monkeypatch.setattr(fusion.wiring.storage, "remove", refuse)
     with pytest.raises(ResultsUnavailable):
         fusion.clean("0s")
 
-    assert fusion.job(old).result_path is not None
+    assert fusion.job(old).job.result_path is not None
 
 
 @pytest.mark.parametrize("text", ["", "30", "d", "-1d", "1 year", "1d; x"])
 def test_what_is_no_age_is_refused(text: str) -> None:
-    with pytest.raises(InvalidArgument, match="is no age"):
+    with pytest.raises(InvalidArgument, match="is not an age"):
         parse_age(text)
 
 

@@ -86,7 +86,7 @@ def test_cancel_ends_the_job_and_tells_it(fusion: Fusion, page: Page) -> None:
 def test_somebody_elses_job_is_not_canceled(fusion: Fusion, page: Page, tmp_path: Path) -> None:
     handle = fusion.submit("SELECT 1 AS x")
     with connect(data_dir=str(tmp_path), worker_start="never", owner="eve") as other:
-        page.live.add("k", JobSource(other.handle(handle.id)))
+        page.live.add("k", JobSource(other.job(handle.id)))
 
         answer = page.ask("cancel")
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from fusion_magic import Fusion, connect
+from fusion_magic.commands import all_commands
 from fusion_magic.errors import FusionError, InvalidArgument
-from fusion_magic.notebook.arguments import parse_clean_arguments, parse_jobs_arguments
-from fusion_magic.notebook.commands import COMMANDS
-from fusion_magic.notebook.display import Table
+from fusion_magic.notebook.arguments import parse_command_line
+from fusion_magic.present.tables import Table
 
 
 @pytest.fixture
@@ -26,8 +26,9 @@ def fusion(tmp_path: Path) -> Iterator[Fusion]:
         yield opened
 
 
-def jobs(fusion: Fusion, rest: str) -> Table:
-    shown = COMMANDS["jobs"](fusion, rest)
+def answer(fusion: Fusion, name: str, rest: str) -> Table:
+    command = all_commands()[name]
+    shown = command.answer(fusion, parse_command_line(command, rest)).shown
     assert isinstance(shown, Table)
     return shown
 
@@ -45,16 +46,16 @@ def jobs(fusion: Fusion, rest: str) -> Table:
     ],
 )
 def test_jobs_are_listed_by_state_owner_and_text(fusion: Fusion, rest: str, queries: int) -> None:
-    assert len(jobs(fusion, rest).rows) == queries
+    assert len(answer(fusion, "jobs", rest).rows) == queries
 
 
 def test_old_jobs_are_removed_when_that_is_asked_for(fusion: Fusion) -> None:
     """
     The newest result of a name stays.
     """
-    listed = jobs(fusion, "clean --older 0s --dry-run")
+    listed = answer(fusion, "jobs clean", "--older 0s --dry-run")
     before = len(fusion.jobs())
-    removed = jobs(fusion, "clean --older 0s")
+    removed = answer(fusion, "jobs clean", "--older 0s")
 
     assert listed.caption == "2 jobs would be removed"
     assert before == 3
@@ -65,10 +66,10 @@ def test_old_jobs_are_removed_when_that_is_asked_for(fusion: Fusion) -> None:
 @pytest.mark.parametrize("line", ["--older", "-n x", "--nonsense", "RUNNING --text"])
 def test_a_wrong_option_of_jobs_is_refused(line: str) -> None:
     with pytest.raises(InvalidArgument):
-        parse_jobs_arguments(line)
+        parse_command_line(all_commands()["jobs"], line)
 
 
 @pytest.mark.parametrize("line", ["", "--dry-run", "30d", "--older 30d --force"])
 def test_cleaning_needs_an_age_and_nothing_else(line: str) -> None:
     with pytest.raises(InvalidArgument):
-        parse_clean_arguments(line)
+        parse_command_line(all_commands()["jobs clean"], line)

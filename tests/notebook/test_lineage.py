@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
+from fusion_magic.commands import all_commands
 from fusion_magic.errors import FusionError, InvalidArgument, UnknownFqn
-from fusion_magic.notebook.arguments import parse_lineage_arguments
+from fusion_magic.notebook.arguments import parse_command_line
 
 
 @pytest.fixture
@@ -58,8 +59,8 @@ def test_what_still_waits_in_the_queue_is_drawn(shell: Any) -> None:
 def test_delivery_changes_nothing_of_it(shell: Any) -> None:
     fusion = shell.fusion_magics.connection()
     before = lineage(shell, "shop.db.public.b --columns")
-    scheduler = fusion.scheduler()
-    while fusion.queued():
+    scheduler = fusion.wiring.open_scheduler()
+    while fusion.store.queued():
         scheduler.deliver_due()
 
     assert lineage(shell, "shop.db.public.b --columns") == before
@@ -94,10 +95,11 @@ def test_options_that_cannot_be_are_refused(shell: Any, rest: str) -> None:
 
 
 def test_a_name_with_spaces_stays_one_name() -> None:
-    wanted = parse_lineage_arguments('fusion.notebooks."my report.ipynb" --depth=2')
+    line = 'fusion.notebooks."my report.ipynb" --depth=2'
+    wanted: Any = parse_command_line(all_commands()["lineage"], line)
 
     assert wanted.fqn == 'fusion.notebooks."my report.ipynb"'
-    assert wanted.options["depth"] == 2
+    assert wanted.depth == 2
 
 
 def test_what_is_used_together_is_recommended_most_first_and_failures_do_not_count(

@@ -12,8 +12,8 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from fusion_magic.errors import InvalidArgument, UnknownFqn
-from fusion_magic.notebook.arguments import parse_arguments
-from fusion_magic.notebook.display import Table
+from fusion_magic.notebook.arguments import parse_cell_line
+from fusion_magic.present.tables import Table
 
 
 @pytest.fixture
@@ -89,16 +89,16 @@ def test_names_are_completed_part_by_part(shell: Any) -> None:
 )
 def test_a_wrong_line_is_refused(line: str) -> None:
     with pytest.raises(InvalidArgument):
-        parse_arguments(line)
+        parse_cell_line(line)
 
 
 def test_options_are_read() -> None:
-    arguments = parse_arguments("-o df -n 10 -p day='2024-01-01' --ref o=a.\"b.c\".d --no-lineage")
+    cell, run = parse_cell_line("-o df -n 10 -p day='2024-01-01' --ref o=a.\"b.c\".d --no-lineage")
 
-    assert (arguments.out, arguments.limit, arguments.no_lineage) == ("df", 10, True)
-    assert arguments.params == {"day": "2024-01-01"}
-    assert arguments.refs == {"o": 'a."b.c".d'}
-    assert parse_arguments('--into a."b.c".d --append').if_exists == "append"
+    assert (cell.out, run.limit, run.lineage) == ("df", 10, False)
+    assert run.params == {"day": "2024-01-01"}
+    assert run.refs == {"o": 'a."b.c".d'}
+    assert parse_cell_line('--into a."b.c".d --append')[1].if_exists == "append"
 
 
 def test_a_cell_writes_to_a_table_and_shows_how_many_rows(shell: Any) -> None:

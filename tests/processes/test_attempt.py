@@ -25,15 +25,15 @@ def fusion(tmp_path: Path) -> Iterator[Fusion]:
 
 def claimed(fusion: Fusion, sql: str = "SELECT 1 AS x") -> tuple[Task, TaskAttempt]:
     fusion.submit(sql)
-    [task] = fusion.store.tasks.claim("w", engine_url=fusion.engine_key, lease_s=0)
-    return task, TaskAttempt(task, fusion._services(), max_attempts=3)
+    [task] = fusion.store.tasks.claim("w", engine_url=fusion.wiring.engine_key, lease_s=0)
+    return task, TaskAttempt(task, fusion.wiring.services(), max_attempts=3)
 
 
 def place(fusion: Fusion) -> str | None:
     """
     Where the next attempt would go on.
     """
-    [task] = fusion.store.tasks.claim("w", engine_url=fusion.engine_key, lease_s=0)
+    [task] = fusion.store.tasks.claim("w", engine_url=fusion.wiring.engine_key, lease_s=0)
     return task.next_uri
 
 
@@ -64,11 +64,11 @@ def test_a_job_is_handed_over_before_its_rows_come(fusion: Fusion) -> None:
 def test_a_job_is_given_up_after_so_many_workers(fusion: Fusion) -> None:
     task, _ = claimed(fusion)
     for _attempt in range(3):
-        [claim] = fusion.store.tasks.claim("w", engine_url=fusion.engine_key, lease_s=0)
+        [claim] = fusion.store.tasks.claim("w", engine_url=fusion.wiring.engine_key, lease_s=0)
 
-    TaskAttempt(claim, fusion._services(), max_attempts=3).work()
+    TaskAttempt(claim, fusion.wiring.services(), max_attempts=3).work()
 
-    job = fusion.job(task.job_id)
+    job = fusion.job(task.job_id).job
     assert job.status == "FAILED"
     assert "Given up" in (job.error or "")
 
@@ -82,6 +82,10 @@ class Restarted:
         self._engine = engine
         self.asked = 0
         self.begun = 0
+
+    @property
+    def remote_queries(self) -> Restarted:
+        return self
 
     def state_of(self, query_id: str) -> str | None:
         self.asked += 1
@@ -108,12 +112,16 @@ def test_an_engine_without_room_for_a_question_says_nothing_of_the_statement(
         onto_file.run("CREATE TABLE file.main.t AS SELECT 1 AS x")
         task, run = claimed(onto_file, "INSERT INTO file.main.t SELECT 2")
         run._checkpoint("q", "uri", True)
-        [again] = onto_file.store.tasks.claim("w", engine_url=onto_file.engine_key, lease_s=0)
+        [again] = onto_file.store.tasks.claim(
+            "w", engine_url=onto_file.wiring.engine_key, lease_s=0
+        )
         engine: Any = Restarted(onto_file.engine)
 
-        TaskAttempt(again, replace(onto_file._services(), engine=engine), max_attempts=3).work()
+        TaskAttempt(
+            again, replace(onto_file.wiring.services(), engine=engine), max_attempts=3
+        ).work()
 
-        job = onto_file.job(task.job_id)
+        job = onto_file.job(task.job_id).job
         assert (job.status, engine.asked, engine.begun) == ("FAILED", 2, 0)
         assert "not known" in (job.error or "")
 
@@ -124,11 +132,13 @@ def test_a_write_that_may_have_been_done_is_not_done_again(fusion: Fusion, tmp_p
         onto_file.run("CREATE TABLE file.main.t AS SELECT 1 AS x")
         task, run = claimed(onto_file, "INSERT INTO file.main.t SELECT 2")
         run._checkpoint(None, "begun", False)
-        [again] = onto_file.store.tasks.claim("w", engine_url=onto_file.engine_key, lease_s=0)
+        [again] = onto_file.store.tasks.claim(
+            "w", engine_url=onto_file.wiring.engine_key, lease_s=0
+        )
 
-        TaskAttempt(again, onto_file._services(), max_attempts=3).work()
+        TaskAttempt(again, onto_file.wiring.services(), max_attempts=3).work()
 
-        job = onto_file.job(task.job_id)
+        job = onto_file.job(task.job_id).job
         assert job.status == "FAILED"
         assert "not known" in (job.error or "")
         assert onto_file.run("SELECT count(*) FROM file.main.t").rows() == [(1,)]
@@ -139,8 +149,10 @@ def test_a_table_that_is_not_there_is_made_again(fusion: Fusion, tmp_path: Path)
     with connect(data_dir=str(tmp_path), engine_url=url, worker_start="never") as onto_file:
         task, run = claimed(onto_file, "CREATE TABLE other.main.t AS SELECT 2 AS x")
         run._checkpoint(None, "begun", False)
-        [again] = onto_file.store.tasks.claim("w", engine_url=onto_file.engine_key, lease_s=0)
+        [again] = onto_file.store.tasks.claim(
+            "w", engine_url=onto_file.wiring.engine_key, lease_s=0
+        )
 
-        TaskAttempt(again, onto_file._services(), max_attempts=3).work()
+        TaskAttempt(again, onto_file.wiring.services(), max_attempts=3).work()
 
-        assert onto_file.job(task.job_id).status == "FINISHED"
+        assert onto_file.job(task.job_id).job.status == "FINISHED"

@@ -105,7 +105,7 @@ def test_a_job_whose_kernel_was_killed_is_ended_and_its_query_stopped(
     origin = uuid4().hex
     process = begin(fusion, long_query, origin)
     try:
-        fusion.recover()
+        fusion.wiring.recover()
         assert find(fusion, origin).status is JobStatus.RUNNING
     finally:
         process.kill()
@@ -113,7 +113,7 @@ def test_a_job_whose_kernel_was_killed_is_ended_and_its_query_stopped(
     # Its process stays in the table until it is waited for: a kernel's parent may not notice at once.
     deadline = time.monotonic() + PATIENCE_S
     while (job := find(fusion, origin)).status is JobStatus.RUNNING and time.monotonic() < deadline:
-        fusion.recover()
+        fusion.wiring.recover()
     process.wait()
 
     assert job.status is JobStatus.FAILED
@@ -231,6 +231,6 @@ def test_a_background_job_is_not_its_submitters(settings: dict[str, Any]) -> Non
     with connect(**settings, worker_start="never") as fusion:
         job_id = fusion.submit("SELECT 1").id
     with connect(**settings) as fusion:
-        fusion.recover()
-        assert fusion.job(job_id).status is JobStatus.QUEUED
-        fusion.cancel(job_id)
+        fusion.wiring.recover()
+        assert fusion.job(job_id).job.status is JobStatus.QUEUED
+        fusion.job(job_id).cancel()

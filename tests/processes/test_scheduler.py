@@ -21,6 +21,7 @@ from fusion_magic.errors import DeliveryError, PermanentDeliveryError, StoreUnav
 from fusion_magic.processes.scheduler import ATTEMPTS, Scheduler
 from fusion_magic.store import Converted, Message, NewJob, Outcome, QueueRow
 from fusion_magic.store.sql.tables import metadata, queue_delivery
+from fusion_magic.wiring import Wiring
 
 
 class Receiver:
@@ -46,9 +47,9 @@ class Receiver:
 def test_queued_lineage_is_delivered_and_kept_once(five_tables: Fusion) -> None:
     for _ in range(2):
         five_tables.run("SELECT id FROM a.b.c.t0", origin="n.ipynb")
-    scheduler = five_tables.scheduler()
+    scheduler = five_tables.wiring.open_scheduler()
 
-    while five_tables.queued():
+    while five_tables.store.queued():
         scheduler.deliver_due()
 
     assert five_tables.store.outbox.edges() == [("a.b.c.t0", 'fusion.notebooks."n.ipynb"')]
@@ -58,7 +59,7 @@ def test_a_scheduler_signs_while_it_is_at_work(five_tables: Fusion) -> None:
     """
     ``fusion doctor`` tells a scheduler that is there from one that is not.
     """
-    scheduler = five_tables.scheduler()
+    scheduler = five_tables.wiring.open_scheduler()
     thread = Thread(target=scheduler.run)
     thread.start()
     try:
@@ -180,7 +181,7 @@ def test_a_delivery_that_outlasts_its_lease_is_not_begun_by_another(
 
     assert (set(tried), receiver.clashes) == ({0}, 0)
     assert [m.row.from_fqn for m in receiver.taken] == ["a.b.c.s", "a.b.c.r"] * 2
-    assert both.queued() == []
+    assert both.store.queued() == []
 
 
 def test_several_schedulers_tell_each_row_once_and_in_order(both: Fusion) -> None:
@@ -192,7 +193,7 @@ def test_several_schedulers_tell_each_row_once_and_in_order(both: Fusion) -> Non
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + 60
-    while both.queued() and time.monotonic() < deadline:
+    while both.store.queued() and time.monotonic() < deadline:
         time.sleep(0.1)
     for scheduler in schedulers:
         scheduler.stop()
@@ -223,12 +224,12 @@ def test_a_store_that_goes_away_in_the_middle_loses_nothing(
     thread = Thread(target=scheduler.run)
     thread.start()
     deadline = time.monotonic() + 60
-    while both.queued() and time.monotonic() < deadline:
+    while both.store.queued() and time.monotonic() < deadline:
         time.sleep(0.05)
     scheduler.stop()
     thread.join()
 
-    assert both.queued() == []
+    assert both.store.queued() == []
     told = [m.row.from_fqn for m in receiver.taken]
     assert told == ["a.b.c.s"] * 2 + ["a.b.c.s", "a.b.c.r"] + ["a.b.c.s", "a.b.c.r"]
 
@@ -259,19 +260,19 @@ def test_a_cell_with_a_receiver_starts_a_scheduler_some_time_later(
     Not a cell's own work: it only sets an alarm.
     """
     started: list[str] = []
-    monkeypatch.setattr("fusion_magic.fusion.DELIVER_AFTER_S", 0.05)
-    monkeypatch.setattr(Fusion, "ensure_worker", lambda self: started.append("worker"))
+    monkeypatch.setattr("fusion_magic.wiring.DELIVER_AFTER_S", 0.05)
+    monkeypatch.setattr(Wiring, "ensure_worker", lambda self: started.append("worker"))
     url = f"openlineage+file://{tmp_path / 'e.jsonl'}"
     with connect(data_dir=str(tmp_path), delivery_url=url) as fusion:
         fusion.run("SELECT 1 AS x", lineage=False)
-        assert fusion._timer is None
+        assert fusion.wiring._timer is None
         fusion.run("SELECT 1 AS x")
-        assert fusion._timer is not None
-        fusion._timer.join()
+        assert fusion.wiring._timer is not None
+        fusion.wiring._timer.join()
     assert started == ["worker"]
     with connect(data_dir=str(tmp_path), delivery_url=url, worker_start="never") as fusion:
         fusion.run("SELECT 1 AS x")
-        assert fusion._timer is None
+        assert fusion.wiring._timer is None
     with connect(data_dir=str(tmp_path)) as fusion:
         fusion.run("SELECT 1 AS x")
-        assert fusion._timer is None
+        assert fusion.wiring._timer is None

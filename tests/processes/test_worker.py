@@ -84,7 +84,7 @@ def test_a_submitted_statement_runs_in_another_process(fusion: Fusion) -> None:
     job = handle.job
     assert (job.row_count, job.result_name, job.attempt) == (3, "backwards", 1)
     assert fusion.lineage("fusion.results.backwards")[0] == ("a.b.c.t",)
-    wait_until(lambda: not fusion.queued(handle.id))
+    wait_until(lambda: not fusion.job(handle.id).queued())
     assert fusion.store.outbox.edges() == [("a.b.c.t", "fusion.results.backwards")]
 
 
@@ -109,7 +109,7 @@ def test_a_stored_result_is_a_name_in_later_sql(fusion: Fusion) -> None:
 
     assert result.rows() == [(5,)]
     assert fusion.lineage("fusion.results.some")[0] == ("a.b.c.t",)
-    [model] = fusion.models(result.job_id)
+    [model] = fusion.job(result.job_id).models()
     assert model.fully_qualified_name == "fusion.results.some"
 
 
@@ -164,9 +164,9 @@ def test_somebody_elses_job_is_left_alone(fusion: Fusion) -> None:
     keywords = {"data_dir": str(fusion.settings.data_dir), "owner": "bo"}
 
     with connect(**keywords) as other, pytest.raises(NotAllowed, match="ana's"):
-        other.cancel(job_id)
+        other.job(job_id).cancel()
     with connect(**keywords, jobs_cancel_others="yes") as other:
-        assert other.cancel(job_id) in {"RUNNING", "CANCELED"}
+        assert other.job(job_id).cancel() in {"RUNNING", "CANCELED"}
 
 
 def test_tables_in_this_process_memory_are_refused_by_name(fusion: Fusion) -> None:
@@ -248,7 +248,7 @@ def test_no_worker_is_started_where_that_is_forbidden(tmp_path: Path) -> None:
         handle = fusion.submit("SELECT 1 AS x")
 
         assert handle.status == "QUEUED"
-        worker = fusion.worker()
+        worker = fusion.wiring.open_worker()
         worker.stop()
         worker.run()
         assert handle.status == "QUEUED"
@@ -278,7 +278,7 @@ def test_jobs_that_wait_for_their_engine_share_a_few_threads(
             "page_processing_delay = '20s')"
         )
         handles = [fusion.submit(f"SELECT x, {n} AS n FROM {name}") for n in range(24)]
-        worker = fusion.worker()
+        worker = fusion.wiring.open_worker()
         thread = threading.Thread(target=worker.run)
         before = threading.enumerate()
         thread.start()

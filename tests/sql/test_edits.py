@@ -71,7 +71,7 @@ def test_a_statement_becomes(rule: str, case: Case, fusion: Fusion, trino_url: s
         fusion.run(f"USE {case.facts['use']}")
     refs = dict(pair.split("=") for pair in case.facts.get("refs", "").split(",") if pair)
     translations = [
-        fusion.prepare(statement.text, refs=refs, params=parameters(case))
+        fusion.translate(statement.text, refs=refs, params=parameters(case))
         for statement in split_statements(case.given)
     ]
     if "use" in case.facts:
@@ -95,7 +95,7 @@ def test_what_cannot_be_translated_is_refused(case: Case, fusion: Fusion) -> Non
     With its class, its message, the place that is underlined, and what to do next.
     """
     with pytest.raises(FusionError) as caught:
-        fusion.prepare(case.given, params=parameters(case))
+        fusion.translate(case.given, params=parameters(case))
 
     error = caught.value
     told = [f"{type(error).__name__}: {error.message}"]

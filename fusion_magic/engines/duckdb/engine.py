@@ -12,13 +12,15 @@ import re
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import duckdb
 
-from fusion_magic.engines import EngineQuery, Plan, Progress
+from fusion_magic.engines import EngineCapabilities, EngineQuery, Plan, Progress
+from fusion_magic.engines.base import BaseEngine, BaseExecution
 from fusion_magic.engines.duckdb.rewrite import ELSEWHERE, PREPARATION, to_duckdb
 from fusion_magic.engines.duckdb.type_inference import ValueType, kind_of_type
 from fusion_magic.errors import (
@@ -35,6 +37,8 @@ from fusion_magic.sql.lexer import tokenize
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from fusion_magic.config import Settings
 
 RESULTS_SCHEMA = ("fusion", "results")
 BATCH_ROWS = 100_000
@@ -70,7 +74,17 @@ _TRINO_TYPES = {
 }
 
 
-class DuckDBEngine:
+def open_engine(settings: Settings) -> DuckDBEngine:
+    """
+    The engine for the program's settings.
+
+    Raises:
+        InvalidSettings: The URL is wrong.
+    """
+    return DuckDBEngine(settings.engine_url)
+
+
+class DuckDBEngine(BaseEngine):
     """
     The port ``Engine`` over one DuckDB database.
 
@@ -79,6 +93,9 @@ class DuckDBEngine:
     """
 
     name = "duckdb"
+    capabilities = EngineCapabilities(
+        sharing_hint="Keep it in a DuckDB file (engine.url = duckdb:///analysis.duckdb, table analysis.main.name)"
+    )
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -108,10 +125,6 @@ class DuckDBEngine:
         """See ``Engine.result_parts``."""
         return (*RESULTS_SCHEMA, name)
 
-    def session(self) -> Mapping[str, str]:
-        """See ``Engine.session``: there are no such statements here."""
-        return {}
-
     def has_table(self, trino_parts: tuple[str, ...]) -> bool:
         """See ``Engine.has_table``."""
         query = (
@@ -120,7 +133,7 @@ class DuckDBEngine:
         )
         with self._lock:
             found = self._connect().execute(query, [part.lower() for part in trino_parts])
-            return found.fetchone() is not None
+            return bool(found.fetchall())
 
     def is_shared(self, trino_parts: tuple[str, ...]) -> bool:
         """See ``Engine.is_shared``: what is in the file."""
@@ -316,14 +329,10 @@ class DuckDBEngine:
         return _name(name)
 
 
-class DuckDBExecution:
+class DuckDBExecution(BaseExecution):
     """
     The port ``Execution``: one statement on one cursor.
     """
-
-    query_id = None
-    info_url = None
-    warnings: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -338,7 +347,6 @@ class DuckDBExecution:
         self._sql = sql
         self._trino_sql = trino_sql
         self.update_type = _update_type(trino_sql)
-        self.rows_changed: int | None = None
         self._schema: pa.Schema | None = None
         self._batches: list[pa.RecordBatch] = []
         self._started = time.monotonic()
@@ -380,18 +388,11 @@ class DuckDBExecution:
         try:
             if self._is_cancelled:
                 raise QueryCanceled("The query was canceled.")
-            cursor = _run(self._cursor, self._sql, self._trino_sql)
-            types = [str(column[1]) for column in cursor.description or ()]
             if self.update_type is not None:
-                self._count_changes(cursor)
+                self._count_changes(_run(self._cursor, self._sql, self._trino_sql))
                 self._schema = pa.schema([])
                 return
-            reader = cursor.to_arrow_reader(BATCH_ROWS)
-            self._schema = _trino_schema(reader.schema, types)
-            for batch in reader:
-                yield _as_trino(batch, self._schema)
-        except duckdb.Error as exc:
-            raise _translate(exc) from exc
+            yield from self._rows()
         except QueryFailed as exc:
             if self._is_cancelled:
                 raise QueryCanceled("The query was canceled.") from exc
@@ -400,10 +401,29 @@ class DuckDBExecution:
             self._is_done = True
             self._release(self._cursor)
 
+    def _rows(self) -> Iterator[pa.RecordBatch]:
+        """
+        The rows of a query. A relation's, since DuckDB 2 copies those of an executed statement once more.
+        """
+        import pyarrow as pa
+
+        with _told(self._trino_sql):
+            relation = self._cursor.sql(self._sql)
+        if relation is None:
+            # SET and the like.
+            self._schema = pa.schema([])
+            return
+        with _told(self._trino_sql), closing(relation.to_arrow_reader(BATCH_ROWS)) as reader:
+            # DuckDB 2 begins no other statement on the cursor while its reader is open.
+            types = [str(kind) for kind in relation.types]
+            self._schema = _trino_schema(reader.schema, types)
+            for batch in reader:
+                yield _as_trino(batch, self._schema)
+
     def _count_changes(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        row = cursor.fetchone() if cursor.description else None
-        if row is not None and isinstance(row[0], int):
-            self.rows_changed = row[0]
+        rows = cursor.fetchall() if cursor.description else []
+        if rows and isinstance(rows[0][0], int):
+            self.rows_changed = rows[0][0]
 
 
 def _prepared(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
@@ -423,8 +443,17 @@ def _tables(query: EngineQuery) -> frozenset[tuple[str, ...]]:
 def _run(
     cursor: duckdb.DuckDBPyConnection, sql: str, trino_sql: str = ""
 ) -> duckdb.DuckDBPyConnection:
-    try:
+    with _told(trino_sql):
         return cursor.execute(sql)
+
+
+@contextmanager
+def _told(trino_sql: str) -> Iterator[None]:
+    """
+    DuckDB's errors become ours, with their place in the user's SQL.
+    """
+    try:
+        yield
     except duckdb.Error as exc:
         raise _translate(exc, trino_sql) from exc
 

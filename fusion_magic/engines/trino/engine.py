@@ -18,7 +18,8 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fusion_magic.engines import EngineQuery, Plan, Progress
+from fusion_magic.engines import EngineCapabilities, EngineQuery, Plan, Progress
+from fusion_magic.engines.base import BaseEngine, BaseExecution
 from fusion_magic.engines.trino.transport import TrinoClient, TrinoSettings, failure
 from fusion_magic.errors import (
     EngineUnavailable,
@@ -33,25 +34,31 @@ from fusion_magic.sql.parameters import format_literal
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from fusion_magic.config import Settings
     from fusion_magic.engines.trino.hive_tables import ResultTables
     from fusion_magic.engines.trino.spooling import Segments
     from fusion_magic.metadata import Entity
 
+CONCURRENCY = 32
+THREADS = 40  # so many jobs can wait in a thread for their answers
 CATALOGS_AGE_S = 60.0
 # Source: Trino, https://trino.io/docs/476/admin/web-interface.html and io.trino.execution.QueryState
 _REASONS = {
     "QUEUED": "waits in Trino's queue",
     "WAITING_FOR_RESOURCES": "waits for Trino's workers",
 }
-SCHEMA_PARTS = 2
 
 
-class TrinoEngine:
+class TrinoEngine(BaseEngine):
     """
     The port ``Engine`` over one Trino cluster.
     """
 
     name = "trino"
+    # Its jobs wait most of the time, so that a few threads serve them all.
+    capabilities = EngineCapabilities(
+        concurrency=CONCURRENCY, threads=THREADS, packages={"trino": "trino"}
+    )
 
     def __init__(
         self, settings: TrinoSettings, *, results: Callable[..., ResultTables] | None = None
@@ -66,6 +73,15 @@ class TrinoEngine:
     def default_schema(self) -> tuple[str, ...]:
         """See ``Engine.default_schema``."""
         return self._client.session.default_schema
+
+    @property
+    def remote_queries(self) -> TrinoEngine:
+        """See ``Engine.remote_queries``."""
+        return self
+
+    def dataset_namespace(self) -> str:
+        """See ``Engine.dataset_namespace``; the source of the form is OpenLineage's naming specification."""
+        return f"trino://{self._client.address}"
 
     def session(self) -> Mapping[str, str]:
         """See ``Engine.session``."""
@@ -86,10 +102,6 @@ class TrinoEngine:
             )
         )
 
-    def is_shared(self, trino_parts: tuple[str, ...]) -> bool:
-        """See ``Engine.is_shared``."""
-        return True
-
     def about(self) -> str:
         """See ``Engine.about``."""
         kind = self._signs_in_by or "no"
@@ -109,18 +121,18 @@ class TrinoEngine:
         return self._start(query)
 
     def resume(self, next_uri: str, query: EngineQuery) -> TrinoExecution:
-        """See ``ResumableEngine.resume``."""
+        """See ``RemoteQueries.resume``."""
         return self._start(query, next_uri)
 
     def state_of(self, query_id: str) -> str | None:
-        """See ``ResumableEngine.state_of``."""
+        """See ``RemoteQueries.state_of``."""
         rows = self._rows(
             f"SELECT state FROM system.runtime.queries WHERE query_id = {format_literal(query_id)}"
         )
         return str(rows[0][0]) if rows else None
 
     def cancel_query(self, query_id: str) -> None:
-        """See ``ResumableEngine.cancel_query``."""
+        """See ``RemoteQueries.cancel_query``."""
         with suppress(QueryFailed):
             self._rows(
                 f"CALL system.runtime.kill_query({format_literal(query_id)}, 'Its reader has ended.')"
@@ -150,9 +162,6 @@ class TrinoEngine:
                 continue
             found[entity.fqn] = {str(row[0]): str(row[1]) for row in rows}
         return found
-
-    def let_go(self) -> None:
-        """See ``Engine.let_go``: a cluster is everybody's at once."""
 
     def close(self) -> None:
         """See ``Engine.close``."""
@@ -191,7 +200,7 @@ class TrinoEngine:
         return [list(row) for batch in execution.batches() for row in _tuples(batch)]
 
 
-class TrinoExecution:
+class TrinoExecution(BaseExecution):
     """
     The port ``Execution``: one statement, from its first page to its last.
     """
@@ -222,11 +231,6 @@ class TrinoExecution:
         self._ahead: deque[pa.RecordBatch] = deque()
         self._segments: Segments | None = None
         self._error: Exception | None = None
-        self.query_id: str | None = None
-        self.info_url: str | None = None
-        self.update_type: str | None = None
-        self.rows_changed: int | None = None
-        self.warnings: tuple[str, ...] = ()
 
     def schema(self) -> pa.Schema:
         """See ``Execution.schema``."""
@@ -239,13 +243,18 @@ class TrinoExecution:
                 self._ahead.append(batch)
         return self._schema if self._schema is not None else pa.schema([])
 
+    @property
+    def resumable(self) -> TrinoExecution:
+        """See ``Execution.resumable``."""
+        return self
+
     def batches(self) -> Generator[pa.RecordBatch, None, None]:
         """See ``Execution.batches``."""
         with closing(self.arrivals()) as arriving:
             yield from (batch for batch in arriving if batch is not None)
 
     def arrivals(self) -> Generator[pa.RecordBatch | None, None, None]:
-        """See ``Resumable.arrivals``."""
+        """See ``Execution.arrivals``."""
         stream = self._started()
         if self._error is not None:
             raise self._error
@@ -418,7 +427,7 @@ def _has_rows(page: Mapping[str, Any]) -> bool:
     return bool(data["segments"] if isinstance(data, Mapping) else data)
 
 
-def open_trino(settings: Any) -> TrinoEngine:
+def open_engine(settings: Settings) -> TrinoEngine:
     """
     The engine for the program's settings.
 
@@ -438,13 +447,13 @@ def open_trino(settings: Any) -> TrinoEngine:
     return TrinoEngine(own, results=_result_tables(settings))
 
 
-def _result_tables(settings: Any) -> Callable[..., ResultTables] | None:
+def _result_tables(settings: Settings) -> Callable[..., ResultTables] | None:
     from fusion_magic.engines.trino.hive_tables import ResultTables
 
     if not settings.results_trino_schema:
         return None
-    parts = tuple(settings.results_trino_schema.split("."))
-    if len(parts) != SCHEMA_PARTS or not all(parts):
+    catalog, _, schema = settings.results_trino_schema.partition(".")
+    if not catalog or not schema or "." in schema:
         raise InvalidSettings(
             f"results.trino_schema is {settings.results_trino_schema!r}.",
             hint="It names a catalog of Trino's Hive connector and a schema in it: hive.fusion",
@@ -457,7 +466,7 @@ def _result_tables(settings: Any) -> Callable[..., ResultTables] | None:
         )
     return partial(
         ResultTables,
-        schema=parts,
+        schema=(catalog, schema),
         root=settings.results_url.rstrip("/"),
         trino_root=trino_root.rstrip("/"),
     )

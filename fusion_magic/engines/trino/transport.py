@@ -233,6 +233,13 @@ class TrinoClient:
             else None
         )
 
+    @property
+    def address(self) -> str:
+        """
+        Host and port.
+        """
+        return self._settings.base_url.partition("://")[2]
+
     def submit(
         self, query: EngineQuery, *, properties: Mapping[str, str] | None = None
     ) -> Mapping[str, Any]:

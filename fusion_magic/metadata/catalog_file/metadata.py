@@ -21,12 +21,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from fusion_magic.errors import InvalidCatalog
 from fusion_magic.metadata import Column, Entity, EntityPage
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
+
+if TYPE_CHECKING:
+    from fusion_magic.config import Settings
 
 CATALOG_FILE = "catalog.yaml"
 CACHED_SIZE_BYTES = 1_000_000  # below it, reading the YAML is quicker than keeping an index
@@ -77,6 +80,15 @@ def find_catalog(start: Path) -> Path | None:
     return None
 
 
+def open_metadata(settings: Settings) -> CatalogFileMetadata:
+    """
+    The catalog file that the settings name, or the nearest one upwards.
+    """
+    url = settings.metadata_url.removeprefix("file://")
+    path = Path(url).expanduser() if url else find_catalog(Path.cwd())
+    return CatalogFileMetadata(path, cache_dir=settings.data_dir / "cache")
+
+
 class CatalogFileMetadata:
     """
     The port ``Metadata`` over one catalog file; without a file, an empty catalog.
@@ -94,6 +106,10 @@ class CatalogFileMetadata:
         self._version = ""
         self._checked_at = float("-inf")
         self._index: sqlite3.Connection | None = None
+
+    def about(self) -> str:
+        """See ``Metadata.about``: the file's path."""
+        return str(self._path or "")
 
     def version(self) -> str:
         """See ``Metadata.version``."""

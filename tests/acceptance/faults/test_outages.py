@@ -91,7 +91,7 @@ def submit_each(fusion: Fusion, schema: str, condition: str) -> list[str]:
     ids = [insert, create, select]
 
     def are_running() -> bool:
-        return all('"RUNNING"' in (fusion.job(job_id).progress or "") for job_id in ids)
+        return all('"RUNNING"' in (fusion.job(job_id).job.progress or "") for job_id in ids)
 
     wait_until(are_running, patience_s=PATIENCE_S)
     return ids

@@ -79,7 +79,7 @@ def wait_for_all(fusion: Fusion, ids: Sequence[str], *, patience_s: float) -> li
     """
     deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:
-        jobs = [fusion.job(job_id) for job_id in ids]
+        jobs = [fusion.job(job_id).job for job_id in ids]
         if all(job.status.is_final for job in jobs):
             return jobs
         time.sleep(0.5)

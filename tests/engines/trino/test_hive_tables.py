@@ -94,9 +94,9 @@ def test_a_stored_result_is_a_table_in_later_sql(opened: Opened) -> None:
     )
 
     assert found.rows() == [("AFRICA", 5)]
-    models = [model.fully_qualified_name for model in fusion.models(found.job_id)]
+    models = [model.fully_qualified_name for model in fusion.job(found.job_id).models()]
     assert models[:1] == ["fusion.results.Per_Region"]
-    edges = [(row.from_fqn, row.model_name_fqn) for _, row in fusion.queued(found.job_id)]
+    edges = [(row.from_fqn, row.model_name_fqn) for row in fusion.job(found.job_id).queued()]
     assert ("fusion.results.Per_Region", "fusion.results.joined") in edges
 
 
@@ -242,7 +242,7 @@ def test_what_a_killed_process_left_is_swept_unless_a_query_reads_it(
 ) -> None:
     fusion = opened()
     fusion.run("SELECT 1 AS x", name="left_over")
-    prepared = fusion.prepare("SELECT x FROM left_over").engine_query("")
+    prepared = fusion.translate("SELECT x FROM left_over").engine_query("")
     engine: Any = fusion.engine
     engine._results.make(engine._results.used_by(prepared))
     run_query(lake.url, f"CREATE VIEW {schema}.daily_fusion_view AS SELECT 1 AS x")

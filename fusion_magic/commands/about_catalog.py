@@ -1,0 +1,167 @@
+"""
+Commands about tables and files: ``search``, ``describe``, ``lineage``, ``recommend``, ``catalogs``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from fusion_magic.commands.command import Command
+from fusion_magic.flags import argument, number, option, switch
+from fusion_magic.lineage_graph.graph import DEPTH
+from fusion_magic.present import Answer
+from fusion_magic.present.tables import Table, count
+
+if TYPE_CHECKING:
+    from fusion_magic.commands.command import NoOptions
+    from fusion_magic.fusion import Fusion
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions:
+    """
+    What is looked for.
+    """
+
+    text: str = argument(
+        "TEXT", help="words of a name or a description", needs="some text", takes_rest=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableOptions:
+    """
+    Which table.
+    """
+
+    fqn: str = argument(
+        "FQN",
+        help="the name of a table or a file",
+        needs="a table's name",
+        completes="fqn",
+        takes_rest=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineageOptions:
+    """
+    Which table, and how far to look.
+    """
+
+    fqn: str = argument(
+        "FQN", help="the name of a table or a file", needs="a table's name", completes="fqn"
+    )
+    depth: int = option(
+        "--depth",
+        metavar="N",
+        help="look at most N hops around",
+        default=DEPTH,
+        read=number("hops"),
+    )
+    up: bool = switch("--up", help="only what it was made from")
+    down: bool = switch("--down", help="only what it goes into")
+    columns: bool = switch("--columns", help="column by column too")
+    column: str | None = option(
+        "--column", metavar="NAME", help="only what this column comes from and goes into"
+    )
+
+
+def search(fusion: Fusion, options: SearchOptions) -> Answer:
+    """
+    Tables and files that the words describe, best first.
+    """
+    found = fusion.search(options.text)
+    rows = [(e.fqn, e.kind, " ".join((e.description or "").split())) for e in found]
+    columns = ("Name", "Kind", "Description") if rows else ()
+    table = Table(columns, rows, caption=count(len(rows), "name"))
+    return Answer(shown=table, data=[asdict(entity) for entity in found], cut=("Description",))
+
+
+def describe(fusion: Fusion, options: TableOptions) -> Answer:
+    """
+    What is known of one table.
+    """
+    entity = fusion.describe(options.fqn)
+    rows = [(c.name, c.type or "", c.description or "", ", ".join(c.tags)) for c in entity.columns]
+    facts = (
+        entity.description or "",
+        f"Owners: {', '.join(entity.owners)}" if entity.owners else "",
+        f"Tags: {', '.join(entity.tags)}" if entity.tags else "",
+        f"Deprecated: {entity.deprecated}" if entity.deprecated else "",
+    )
+    table = Table(
+        ("Column", "Type", "Description", "Tags"),
+        rows,
+        caption=count(len(rows), "column"),
+        notes=(entity.fqn, *filter(None, facts)),
+    )
+    return Answer(shown=table, data=asdict(entity), cut=("Type", "Description"))
+
+
+def lineage(fusion: Fusion, options: LineageOptions) -> Answer:
+    """
+    A drawing of what a table was made from and goes into.
+    """
+    graph = fusion.lineage(
+        options.fqn,
+        depth=options.depth,
+        # One side alone leaves the other out.
+        up=options.up or not options.down,
+        down=options.down or not options.up,
+        columns=options.columns,
+        column=options.column,
+    )
+    return Answer(shown=graph, data=graph.json())
+
+
+def recommend(fusion: Fusion, options: TableOptions) -> Answer:
+    """
+    The tables that finished jobs use together with one.
+    """
+    rows = fusion.recommend(options.fqn)
+    columns = ("Used together with it", "Jobs") if rows else ()
+    table = Table(columns, rows, caption=count(len(rows), "name"))
+    return Answer(shown=table, data=[{"name": name, "jobs": jobs} for name, jobs in rows])
+
+
+def catalogs(fusion: Fusion, _: NoOptions) -> Answer:
+    """
+    The services that names start with, and the engine's catalogs.
+    """
+    services, known = fusion.catalogs()
+    rows = [
+        *(("service", name, number) for name, number in services.items()),
+        *(("engine's catalog", name, None) for name in sorted(known)),
+    ]
+    table = Table(("", "Name", "Tables"), rows, caption=count(len(rows), "name"))
+    return Answer(shown=table, data={"services": dict(services), "catalogs": sorted(known)})
+
+
+COMMANDS = (
+    Command(name="search", help="Finds tables and files.", answer=search, options=SearchOptions),
+    Command(
+        name="describe",
+        help="Shows what is known of a table: columns, owners, tags.",
+        answer=describe,
+        options=TableOptions,
+    ),
+    Command(
+        name="lineage",
+        help="Shows what a table was made from and goes into.",
+        answer=lineage,
+        options=LineageOptions,
+    ),
+    Command(
+        name="recommend",
+        help="Shows the tables that jobs use together with one.",
+        answer=recommend,
+        options=TableOptions,
+    ),
+    Command(
+        name="catalogs",
+        help="Lists the services that names start with, and the engine's catalogs.",
+        answer=catalogs,
+    ),
+)

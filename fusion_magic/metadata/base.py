@@ -1,0 +1,130 @@
+"""
+What a small catalogue of names answers: one whose entities fit in memory has nothing to write but the list of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from fusion_magic.errors import InvalidFqn
+from fusion_magic.metadata import Entity, EntityPage
+from fusion_magic.sql.fqn import format_fqn, parse_fqn
+
+
+class EntityList(Protocol):
+    """
+    Gives all entities; called for each question, so that it may change.
+    """
+
+    def __call__(self) -> Iterable[Entity]: ...
+
+
+class ListedMetadata:
+    """
+    The port ``Metadata`` over a list of entities, which each question reads through.
+
+    Args:
+        entities: Gives all of them.
+
+        where: Where they come from, for a person.
+    """
+
+    def __init__(self, entities: EntityList, *, where: str) -> None:
+        self._entities = entities
+        self._where = where
+
+    def about(self) -> str:
+        """See ``Metadata.about``."""
+        return self._where
+
+    def version(self) -> str:
+        """See ``Metadata.version``."""
+        return str(hash(tuple(self._entities())))
+
+    def find_by_fqn(self, fqns: Sequence[str]) -> Mapping[str, Entity]:
+        """See ``Metadata.find_by_fqn``."""
+        wanted = set(fqns)
+        return {entity.fqn: entity for entity in self._entities() if entity.fqn in wanted}
+
+    def find_ignoring_case(self, fqns: Sequence[str]) -> Mapping[str, tuple[Entity, ...]]:
+        """See ``Metadata.find_ignoring_case``."""
+        found = {fqn: self._matching(fqn) for fqn in fqns}
+        return {fqn: entities for fqn, entities in found.items() if entities}
+
+    def find_by_trino_name(
+        self, names: Sequence[tuple[str, ...]]
+    ) -> Mapping[tuple[str, ...], Entity]:
+        """See ``Metadata.find_by_trino_name``."""
+        known = {_folded(entity.trino_parts): entity for entity in self._entities()}
+        return {name: known[_folded(name)] for name in names if _folded(name) in known}
+
+    def similar(self, fqn: str, *, limit: int = 3) -> tuple[str, ...]:
+        """See ``Metadata.similar``."""
+        from rapidfuzz import fuzz, process
+
+        names = [entity.fqn for entity in self._entities()]
+        found = process.extract(fqn, names, scorer=fuzz.ratio, limit=limit, score_cutoff=60)
+        return tuple(name for name, _, _ in found)
+
+    def search(self, text: str, *, limit: int = 20, after: str | None = None) -> EntityPage:
+        """See ``Metadata.search``; names that hold a word come before descriptions that do."""
+        words = text.lower().split()
+        found = [e for e in self._entities() if all(word in _text(e) for word in words)]
+        found.sort(key=lambda e: (not any(word in e.fqn.lower() for word in words), e.fqn))
+        first = int(after or 0)
+        following = str(first + limit) if first + limit < len(found) else None
+        return EntityPage(tuple(found[first : first + limit]), following)
+
+    def complete(self, prefix: str, *, limit: int = 100) -> tuple[str, ...]:
+        """See ``Metadata.complete``."""
+        depth = _depth(prefix)
+        found = set()
+        for entity in self._entities():
+            parts = parse_fqn(entity.fqn).parts
+            text = format_fqn(parts[: depth + 1]) + ("." if len(parts) > depth + 1 else "")
+            if len(parts) > depth and text.lower().startswith(prefix.lower()):
+                found.add(text)
+        return tuple(sorted(found)[:limit])
+
+    def changed(self, entity: Entity) -> datetime | None:
+        """See ``Metadata.changed``."""
+        return None
+
+    def services(self) -> Mapping[str, int]:
+        """See ``Metadata.services``."""
+        counted: dict[str, int] = {}
+        for entity in self._entities():
+            service = parse_fqn(entity.fqn).parts[0]
+            counted[service] = counted.get(service, 0) + 1
+        return dict(sorted(counted.items()))
+
+    def _matching(self, fqn: str) -> tuple[Entity, ...]:
+        return tuple(e for e in self._entities() if e.fqn.lower() == fqn.lower())
+
+
+def _folded(parts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(part.lower() for part in parts)
+
+
+def _text(entity: Entity) -> str:
+    texts = (entity.fqn, entity.description or "", *entity.owners, *entity.tags)
+    return " ".join((*texts, *(column.name for column in entity.columns))).lower()
+
+
+def _depth(prefix: str) -> int:
+    """
+    How many whole parts *prefix* has.
+
+    >>> _depth("shop.pub"), _depth('s3."raw.events".'), _depth("")
+    (1, 2, 0)
+    """
+    whole = prefix[: prefix.rfind(".")] if "." in prefix else ""
+    while whole:
+        try:
+            return len(parse_fqn(whole).parts)
+        except InvalidFqn:
+            # The last dot stands in quotes that are still open.
+            whole = whole[: whole.rfind(".")] if "." in whole else ""
+    return 0

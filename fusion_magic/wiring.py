@@ -1,0 +1,268 @@
+"""
+Settings to the parts that they name: the one place that picks implementations.
+
+Each part is opened when it is first needed, so that connecting costs nothing and a mistake in one setting shows where that part
+is used. ``Fusion``, a job's handle and the doctor stand on it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
+from uuid import UUID
+
+from fusion_magic.config import Settings, without_secret
+from fusion_magic.errors import FusionError, StoreError
+from fusion_magic.registry import opener
+
+if TYPE_CHECKING:
+    from fusion_magic.delivery import Delivery
+    from fusion_magic.engines import Engine
+    from fusion_magic.jobs.resolve import NameResolver
+    from fusion_magic.jobs.run import JobServices
+    from fusion_magic.metadata import Column, Metadata
+    from fusion_magic.processes.recovery import Driver
+    from fusion_magic.processes.scheduler import Scheduler
+    from fusion_magic.processes.worker import Worker
+    from fusion_magic.results.storage import ResultStorage
+    from fusion_magic.store import Store
+
+RECOVER_EVERY_S = 1.0  # most often, for jobs that were left
+DELIVER_AFTER_S = 5.0  # after a cell, where a receiver waits for its lineage
+
+
+class Wiring:
+    """
+    The parts of one set of settings. Safe to use from several threads.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._recovered_at = float("-inf")
+        self._timer: threading.Timer | None = None
+        self._lock = threading.RLock()
+
+    @cached_property
+    def store(self) -> Store:
+        """
+        The job store, opened.
+        """
+        with self._lock:
+            from fusion_magic.store.sql.jobs import open_store
+
+            return open_store(self.settings.store_url)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """
+        What runs the SQL.
+        """
+        open_engine = opener("engines", self.settings.engine_url, setting="engine.url")
+        return cast("Engine", open_engine(self.settings))
+
+    @cached_property
+    def metadata(self) -> Metadata:
+        """
+        Where names are looked up.
+        """
+        url = self.settings.metadata_url
+        open_metadata = opener("metadata", url, setting="metadata.url", without_scheme="file")
+        return cast("Metadata", open_metadata(self.settings))
+
+    @cached_property
+    def storage(self) -> ResultStorage:
+        """
+        Where results are stored.
+        """
+        from fusion_magic.results.storage import ResultStorage
+
+        return ResultStorage(self.settings.results_url)
+
+    @cached_property
+    def engine_key(self) -> str:
+        """
+        The engine's URL without secrets, by which workers know their jobs.
+        """
+        return without_secret(self.settings.engine_url)
+
+    @cached_property
+    def runner(self) -> Driver:
+        """
+        This process as one that runs jobs itself. Before the first of them, those that others left are ended.
+        """
+        from fusion_magic.processes.recovery import Driver
+
+        self.recover_now_and_then()
+        return Driver(self.store.drivers, self.engine_key)
+
+    def open_deliveries(self) -> list[Delivery]:
+        """
+        The receivers of lineage: the store's own graph, and those that ``delivery.url`` names.
+        """
+        from fusion_magic.delivery import DeliveryContext
+        from fusion_magic.delivery.local import LocalDelivery
+
+        engine = self.engine
+        context = DeliveryContext(
+            token=self.settings.delivery_token,
+            engine=engine.name,
+            namespace=engine.dataset_namespace(),
+            columns_of=self._columns_of,
+        )
+        own: list[Delivery] = [LocalDelivery(self.store.outbox)]
+        return own + [
+            opener("delivery", url, setting="delivery.url")(url, context)
+            for url in self.settings.delivery_urls
+        ]
+
+    def services(self) -> JobServices:
+        """
+        What the use cases need of the parts.
+        """
+        from fusion_magic.jobs.run import JobServices
+
+        return JobServices(
+            store=self.store,
+            engine=self.engine,
+            metadata=self.metadata,
+            storage=self.storage,
+            max_memory=self.settings.results_max_memory,
+            engine_url=self.engine_key,
+            beat=lambda: self.runner.beat(),
+        )
+
+    def resolver(self, refs: Mapping[str, str] | None, prefix: Sequence[str]) -> NameResolver:
+        """
+        What resolves the names of one statement.
+
+        Args:
+            refs: Aliases for FQNs.
+
+            prefix: What USE has set.
+        """
+        from fusion_magic.jobs.resolve import NameResolver
+
+        return NameResolver(
+            metadata=self.metadata,
+            engine=self.engine,
+            refs=refs or {},
+            prefix=tuple(prefix),
+            find_made=self._find_made,
+            find_result=self._find_result,
+        )
+
+    @property
+    def starts_workers(self) -> bool:
+        """
+        Whether a worker and a scheduler are started by themselves when a job needs them.
+        """
+        return self.settings.worker_start == "auto" and self.settings.store_url.startswith("sqlite")
+
+    def ensure_worker(self) -> None:
+        """
+        Start a worker beside an embedded store where none is at work; ``worker.start`` forbids it.
+        """
+        from fusion_magic.processes.worker import start_beside
+
+        if self.starts_workers:
+            start_beside(self.settings, self.store.tasks, self.engine_key)
+
+    def open_worker(self, *, concurrency: int | None = None, is_embedded: bool = False) -> Worker:
+        """
+        A worker for this store and engine; its ``run`` works until it is stopped.
+
+        Args:
+            is_embedded: It ends when it has been idle, or at once where another is at work here.
+        """
+        from fusion_magic.processes.recovery import patrol
+        from fusion_magic.processes.worker import Worker
+
+        settings = self.settings
+        return Worker(
+            self.services(),
+            engine_url=self.engine_key,
+            concurrency=concurrency or settings.worker_concurrency,
+            lease_s=settings.worker_lease_s,
+            attempts=settings.worker_attempts,
+            idle_s=settings.worker_idle_s if is_embedded else None,
+            is_only=is_embedded,
+            beside=patrol(self.recover),
+        )
+
+    def open_scheduler(self) -> Scheduler:
+        """
+        A scheduler for this store; its ``run`` delivers lineage until it is stopped.
+        """
+        from fusion_magic.processes.recovery import patrol
+        from fusion_magic.processes.scheduler import Scheduler
+
+        return Scheduler(self.store, self.open_deliveries(), beside=patrol(self.recover))
+
+    def deliver_soon(self) -> None:
+        """
+        Start a scheduler some seconds later, where a receiver waits: the cell does not wait for it.
+        """
+        if not (self.settings.delivery_url and self.starts_workers):
+            return
+        if self._timer is None or not self._timer.is_alive():
+            self._timer = threading.Timer(DELIVER_AFTER_S, self._start_scheduler)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def recover(self) -> list[UUID]:
+        """
+        End the jobs whose kernel or script died while it ran them: FAILED, their queries stopped; which they were.
+        """
+        from fusion_magic.processes.recovery import recover
+
+        return recover(self.store, lambda: self.engine, engine_url=self.engine_key)
+
+    def recover_now_and_then(self) -> None:
+        """
+        ``recover`` beside something else, which a store that cannot be written must not hinder.
+        """
+        if time.monotonic() - self._recovered_at > RECOVER_EVERY_S:
+            self._recovered_at = time.monotonic()
+            with suppress(StoreError):
+                self.recover()
+
+    def close(self) -> None:
+        """
+        Let go of the engine and the store; running statements are cancelled.
+        """
+        if self._timer is not None:
+            self._timer.cancel()
+        engine, runner, store = (
+            self.__dict__.pop(part, None) for part in ("engine", "runner", "store")
+        )
+        if engine is not None:
+            engine.close()
+        if runner is not None:
+            with suppress(StoreError):
+                runner.sign_off()
+        if store is not None:
+            store.close()
+
+    def _start_scheduler(self) -> None:
+        # Nobody looks at this thread; the next cell tries again.
+        with suppress(FusionError, OSError):
+            self.ensure_worker()
+
+    def _columns_of(self, fqn: str) -> tuple[Column, ...]:
+        entity = self.metadata.find_by_fqn([fqn]).get(fqn)
+        return entity.columns if entity is not None else ()
+
+    def _find_made(self, fqn: str) -> tuple[str, ...] | None:
+        from fusion_magic.sql.trino_names import parse_trino_name
+
+        name = self.store.made_as(fqn)
+        return parse_trino_name(name) if name is not None else None
+
+    def _find_result(self, name: str) -> str | None:
+        from fusion_magic.jobs.stored_results import newest_path
+
+        return newest_path(self.store, name)
