@@ -82,8 +82,12 @@ def _pack(made: Path, data: Path) -> None:
         for entity in read_catalog(PACKED / "catalog.yaml"):
             if entity.fqn.startswith(_TABLES):
                 table = entity.fqn.removeprefix(_TABLES)
-                columns = ", ".join(f"CAST({c.name} AS {c.type}) AS {c.name}" for c in entity.columns)
-                connection.execute(f"CREATE TABLE {table} AS SELECT {columns} FROM '{made / table}.parquet'")
+                columns = ", ".join(
+                    f"CAST({c.name} AS {c.type}) AS {c.name}" for c in entity.columns
+                )
+                connection.execute(
+                    f"CREATE TABLE {table} AS SELECT {columns} FROM '{made / table}.parquet'"
+                )
                 connection.execute(f"COPY {table} TO '{data / table}.parquet' ({_PARQUET})")
         _make_files(connection, data)
 
