@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from fusion_magic.engines import Engine, EngineQuery
-from fusion_magic.errors import FusionError, InvalidSql, UnsupportedSql
+from fusion_magic.errors import FusionError, InvalidSql, QueryFailed, UnsupportedSql
 from fusion_magic.jobs.options import Parameters, WriteTarget
 from fusion_magic.jobs.resolve import NameResolver, ResolvedName, trino_schema
 from fusion_magic.metadata import Column, Entity
@@ -21,7 +21,14 @@ from fusion_magic.sql.edits import Edit, apply_edits, format_trino_name, shift_s
 from fusion_magic.sql.fqn import format_fqn
 from fusion_magic.sql.references import Reference
 from fusion_magic.sql.statement import Statement
-from fusion_magic.sql.write_into import target_reference, writing_hint, writing_kind
+from fusion_magic.sql.write_into import (
+    is_taken,
+    taken_hint,
+    taken_reference,
+    target_reference,
+    writing_hint,
+    writing_kind,
+)
 from fusion_magic.store import ModelRow
 
 if TYPE_CHECKING:
@@ -118,12 +125,28 @@ class Translation:
         """
         *error*, which the engine raised, with its span moved from the converted query to the user's text.
         """
-        if error.span is not None and error.sql is None:
-            error.span = shift_span(self.edits, error.span)
-            error.sql = self.statement.text
-        if self.writing and error.hint is None:
+        if error.sql is None:
+            if error.span is not None:
+                error.span = shift_span(self.edits, error.span)
+                error.sql = self.statement.text
+            self._explain_taken_name(error)
+        if error.hint is None:
             error.hint = writing_hint(error.message)
         return error
+
+    def _explain_taken_name(self, error: FusionError) -> None:
+        """
+        Engines know a table that exists already by its inner name alone: name it as the user did, and the ways on.
+        """
+        index = taken_reference(self.statement, self.references)
+        if index is None or not isinstance(error, QueryFailed) or not is_taken(error.message):
+            return
+        reference, resolved = self.references[index], self.resolved[index]
+        name = resolved.fqn or written_name(reference)
+        error.hint = taken_hint(self.kind, name, error.message, is_beside=reference.place is None)
+        error.message = f"{name} already exists."
+        error.span = reference.place
+        error.sql = self.statement.text if reference.place is not None else None
 
 
 def written_name(reference: Reference) -> str:
