@@ -7,11 +7,11 @@ BIN := .venv/bin
 DEMO := .venv/demo.ok
 DEV := .venv/dev.ok
 
-.PHONY: lock faults kerberos help data demo lab notebooks test lint bench clean system
+.PHONY: lock faults kerberos help demo lab notebooks test lint bench clean system
 
 help:
-	@echo "make demo    the quickstart notebook on the embedded default, printed"
-	@echo "make lab     the same notebook in JupyterLab"
+	@echo "make demo    the notebooks on the embedded default and TPC-H at scale factor 0.1, printed"
+	@echo "make lab     the same notebooks in JupyterLab"
 	@echo "make test    every test, on real Trino and PostgreSQL, which it fetches and starts"
 	@echo "make notebooks    run the notebooks and store their outputs"
 	@echo "make lint    format, lint, types, layers"
@@ -37,17 +37,14 @@ $(DEV): $(DEMO)
 	touch $@
 
 demo: $(DEMO)
-	$(BIN)/fusion demo
+	$(BIN)/fusion demo --scale 0.1
 
 lab: $(DEV)
-	$(BIN)/fusion lab
+	$(BIN)/fusion lab --scale 0.1
 
 # Notebooks are run and compared without the person's own settings, in a job store of their own.
 EMBEDDED = env -u FUSION_ENGINE_URL -u FUSION_STORE_URL -u FUSION_METADATA_URL -u FUSION_PROFILE \
 	FUSION_PROGRESS=none FUSION_DATA_DIR="$$folder"
-
-data: $(DEMO)
-	@$(BIN)/python -c "from fusion_magic.cli import demo; demo.make_data(demo.notebooks_folder())"
 
 # The newest of every dependency, in a copy, so that no other lock file stands here.
 lock: .venv/made.ok
@@ -60,7 +57,7 @@ lock: .venv/made.ok
 system:
 	@.ci/system-packages
 
-test: system $(DEV) data
+test: system $(DEV)
 	@echo "Notebooks: their cells are run and compared with the stored outputs."
 	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(EMBEDDED) $(BIN)/python -m pytest -q -W default \
 		--nbval notebooks --nbval-sanitize-with notebooks/sanitize.cfg
@@ -68,7 +65,7 @@ test: system $(DEV) data
 	$(BIN)/python -m pytest -q --durations=10
 
 # After a change of what notebooks show.
-notebooks: $(DEV) data
+notebooks: $(DEV)
 	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(EMBEDDED) $(BIN)/jupyter nbconvert --to notebook \
 		--execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
@@ -82,7 +79,7 @@ bench: $(DEV)
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf .venv .cache dist notebooks/data
+	rm -rf .venv .cache dist fusion-demo
 
 # Workers and schedulers killed 200 times, outages of 60 s; make test kills each 20 times, with shorter outages.
 faults: system $(DEV)

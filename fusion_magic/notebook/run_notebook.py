@@ -48,17 +48,19 @@ def run_notebook(path: Path, *, catalog: Path, data_dir: Path, timeout_s: int = 
         # Its warning that loopback is not encrypted says nothing about the notebook.
         extra_arguments=["--IPKernelApp.log_level=ERROR"],
     )
-    client.execute(env=_embedded_environment(catalog.resolve(), data_dir.resolve()))
+    unattended = {"FUSION_PROGRESS": "none", "FUSION_WORKER_IDLE_S": "5"}
+    client.execute(env=embedded_environment(catalog.resolve(), data_dir.resolve()) | unattended)
     return notebook
 
 
-def _embedded_environment(catalog: Path, data_dir: Path) -> dict[str, str]:
+def embedded_environment(catalog: Path, data_dir: Path) -> dict[str, str]:
+    """
+    This process's environment with every setting of ours replaced by the embedded default.
+    """
     kept = other_variables()
     return kept | {
         "FUSION_METADATA_URL": str(catalog),
         "FUSION_DATA_DIR": str(data_dir),
         "FUSION_ENGINE_URL": "duckdb://",
         "FUSION_STORE_URL": f"sqlite:///{data_dir / 'fusion.db'}",
-        "FUSION_PROGRESS": "none",
-        "FUSION_WORKER_IDLE_S": "5",
     }

@@ -20,10 +20,8 @@ Pure: knows nothing of a connection but the macros and settings that it must hav
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from functools import lru_cache
 
 import sqlglot
@@ -42,6 +40,7 @@ from fusion_magic.engines.duckdb.type_inference import (
 )
 from fusion_magic.errors import InvalidSql, Span, UnsupportedSql
 from fusion_magic.sql.lexer import QUOTED, STRING, WORD, decode_unicode, tokenize
+from fusion_magic.sql.sqlglot_compat import without_warnings
 
 # What every connection is given before the first query.
 PREPARATION = (
@@ -277,7 +276,7 @@ def to_duckdb(
         UnsupportedSql: DuckDB cannot run it with Trino's meaning; names the construct and the reason.
     """
     text = _with_decimals(sql)
-    with _quiet():
+    with without_warnings():
         try:
             tree = sqlglot.parse_one(text, read="trino")
         except (SqlglotError, RecursionError) as exc:
@@ -311,20 +310,6 @@ def _with_decimals(sql: str) -> str:
         pieces.append(f"CAST({tokens.words[place]} AS DECIMAL({precision}, {len(fraction)}))")
         position = tokens.ends[place]
     return "".join((*pieces, sql[position:]))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """
-    sqlglot's warnings are for its own users; what matters is raised here.
-    """
-    logger = logging.getLogger("sqlglot")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _unreadable(text: str, exc: Exception, *, is_as_written: bool) -> InvalidSql:

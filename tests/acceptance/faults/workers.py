@@ -38,7 +38,7 @@ class Workers:
                 preexec_fn=before,
             )
 
-    def has_signed(self, fusion: Fusion) -> Callable[[], bool]:
+    def is_registered(self, fusion: Fusion) -> Callable[[], bool]:
         """
         Whether the process that was started last is at work.
         """
