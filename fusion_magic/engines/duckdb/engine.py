@@ -12,6 +12,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -132,7 +133,7 @@ class DuckDBEngine(BaseEngine):
         )
         with self._lock:
             found = self._connect().execute(query, [part.lower() for part in trino_parts])
-            return found.fetchone() is not None
+            return bool(found.fetchall())
 
     def is_shared(self, trino_parts: tuple[str, ...]) -> bool:
         """See ``Engine.is_shared``: what is in the file."""
@@ -387,18 +388,11 @@ class DuckDBExecution(BaseExecution):
         try:
             if self._is_cancelled:
                 raise QueryCanceled("The query was canceled.")
-            cursor = _run(self._cursor, self._sql, self._trino_sql)
-            types = [str(column[1]) for column in cursor.description or ()]
             if self.update_type is not None:
-                self._count_changes(cursor)
+                self._count_changes(_run(self._cursor, self._sql, self._trino_sql))
                 self._schema = pa.schema([])
                 return
-            reader = cursor.to_arrow_reader(BATCH_ROWS)
-            self._schema = _trino_schema(reader.schema, types)
-            for batch in reader:
-                yield _as_trino(batch, self._schema)
-        except duckdb.Error as exc:
-            raise _translate(exc) from exc
+            yield from self._rows()
         except QueryFailed as exc:
             if self._is_cancelled:
                 raise QueryCanceled("The query was canceled.") from exc
@@ -407,10 +401,29 @@ class DuckDBExecution(BaseExecution):
             self._is_done = True
             self._release(self._cursor)
 
+    def _rows(self) -> Iterator[pa.RecordBatch]:
+        """
+        The rows of a query. A relation's, since DuckDB 2 copies those of an executed statement once more.
+        """
+        import pyarrow as pa
+
+        with _told(self._trino_sql):
+            relation = self._cursor.sql(self._sql)
+        if relation is None:
+            # SET and the like.
+            self._schema = pa.schema([])
+            return
+        with _told(self._trino_sql), closing(relation.to_arrow_reader(BATCH_ROWS)) as reader:
+            # DuckDB 2 begins no other statement on the cursor while its reader is open.
+            types = [str(kind) for kind in relation.types]
+            self._schema = _trino_schema(reader.schema, types)
+            for batch in reader:
+                yield _as_trino(batch, self._schema)
+
     def _count_changes(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        row = cursor.fetchone() if cursor.description else None
-        if row is not None and isinstance(row[0], int):
-            self.rows_changed = row[0]
+        rows = cursor.fetchall() if cursor.description else []
+        if rows and isinstance(rows[0][0], int):
+            self.rows_changed = rows[0][0]
 
 
 def _prepared(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
@@ -430,8 +443,17 @@ def _tables(query: EngineQuery) -> frozenset[tuple[str, ...]]:
 def _run(
     cursor: duckdb.DuckDBPyConnection, sql: str, trino_sql: str = ""
 ) -> duckdb.DuckDBPyConnection:
-    try:
+    with _told(trino_sql):
         return cursor.execute(sql)
+
+
+@contextmanager
+def _told(trino_sql: str) -> Iterator[None]:
+    """
+    DuckDB's errors become ours, with their place in the user's SQL.
+    """
+    try:
+        yield
     except duckdb.Error as exc:
         raise _translate(exc, trino_sql) from exc
 

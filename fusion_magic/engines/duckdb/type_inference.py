@@ -157,7 +157,7 @@ def kind_of_type(duckdb_type: str) -> ValueType | None:
     The kind of a column of that type of DuckDB's.
 
     >>> kind_of_type("DECIMAL(15,2)"), kind_of_type("HUGEINT"), kind_of_type("BLOB")
-    (Kind(name='decimal', scale=2), Kind(name='whole', scale=0), None)
+    (ValueType(name='decimal', scale=2), ValueType(name='whole', scale=0), None)
     """
     decimal = re.fullmatch(r"DECIMAL\(\d+,(\d+)\)", duckdb_type)
     if decimal is not None:
