@@ -12,7 +12,8 @@ import duckdb
 
 from benchmarks.timing import seconds, table
 from fusion_magic.engines import EngineQuery
-from fusion_magic.engines.duckdb.engine import BATCH_ROWS, DuckDBEngine
+from fusion_magic.engines.duckdb.engine import DuckDBEngine
+from fusion_magic.engines.duckdb.execution import BATCH_ROWS
 from fusion_magic.metadata import Entity
 from tests.corpora import TPCH_TABLES, make_tpch, tpch_queries, with_names
 

@@ -125,7 +125,9 @@ class Browser:
             else:
                 self._lay_out(order, where)
                 sql = "SELECT * FROM shown WHERE rowid >= $first AND rowid < $until ORDER BY rowid"
-            table = self._run(sql, first=first, until=until).to_arrow_table()
+            connection = self._connection  # which opens the file
+            values = self._values(sql, first=first, until=until)
+            table = connection.sql(sql, params=values).to_arrow_table()
         return table.rename_columns(self._result.schema.names)
 
     def close(self) -> None:
@@ -155,11 +157,20 @@ class Browser:
         self._file = self._result.open_for(connection)
         return connection
 
-    def _run(self, sql: str, **values: Any) -> Any:
-        connection = self._connection
+    def _run(self, sql: str, **values: Any) -> list[Any]:
+        """
+        All rows: DuckDB 2 begins nothing else on a connection before the last one is fetched.
+        """
+        connection = self._connection  # which opens the file
+        return list(connection.execute(sql, self._values(sql, **values)).fetchall())
+
+    def _values(self, sql: str, **values: Any) -> dict[str, Any]:
+        """
+        What is bound in *sql*, the file among it.
+        """
         if "$file" in sql:
             values["file"] = self._file
-        return connection.execute(sql, values)
+        return values
 
     @cached_property
     def _size(self) -> int:
@@ -188,7 +199,7 @@ class Browser:
         if unknown:
             counts = ", ".join(f"count(*) - count(c{i})" for i in unknown)
             with self._lock, self._translated():
-                row = self._run(f"SELECT {counts} FROM {self._source}").fetchone()
+                [row] = self._run(f"SELECT {counts} FROM {self._source}")
             for i, number in zip(unknown, row, strict=True):
                 found[i] = number
         return [number or 0 for number in found]
@@ -211,7 +222,7 @@ class Browser:
                 f"WHERE {condition} ORDER BY {by}",
                 **values,
             )
-            [self._count] = self._run("SELECT count(*) FROM shown").fetchone()
+            [[self._count]] = self._run("SELECT count(*) FROM shown")
             self._laid_out = (order, where)
 
     def _condition(self, where: Filter | None) -> tuple[str, dict[str, str]]:

@@ -423,7 +423,7 @@ class StoredResult(Result):
             sql += f" LIMIT {int(limit)}" if limit is not None else ""
             sql += f" OFFSET {int(offset)}" if offset else ""
             try:
-                return connection.execute(sql).to_arrow_table()
+                return connection.sql(sql).to_arrow_table()
             except duckdb.Error as exc:
                 text = str(exc).partition("\n")[0]
                 raise QueryFailed(f"The stored result cannot be read so: {text}") from exc

@@ -38,7 +38,7 @@ def test_polars_and_duckdb_take_it_as_it_is(result: Result) -> None:
     import duckdb
 
     assert result.polars().shape == (2, 2)
-    assert duckdb.sql("SELECT count(day) FROM result").fetchall() == [(1,)]
+    assert duckdb.execute("SELECT count(day) FROM result").fetchall() == [(1,)]
     assert pa.table(result).equals(result.arrow())
 
 
