@@ -44,6 +44,8 @@ ELSEWHERE = {
     "notebook/test_magics.py": "notebook/arguments present/tables",
     "test_doctor.py": "present/diagnosis",
     "acceptance/test_kernels.py": "notebook/completion present/progress",
+    "engines/duckdb/test_decisions.py": "engines/duckdb/functions engines/duckdb/refusals",
+    "engines/duckdb/test_engine.py": "engines/duckdb/statements",
     "engines/trino/test_faults.py": "engines/trino/engine engines/trino/transport",
 }
 

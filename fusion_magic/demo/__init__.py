@@ -1,8 +1,8 @@
 """
 The demo: a folder with a catalog, notebooks and real data, written from what the package holds.
 
-``notebooks`` here is all of it; in a checkout the folder ``notebooks`` at the top is this one. Its data are small
-(see ``data/SOURCE.md``); ``generate`` makes larger ones.
+In the wheel all of it stands beside this file, in a checkout at its top: the folder ``notebooks``. Its data are small (see
+``data/SOURCE.md``); ``generate`` makes larger ones.
 """
 
 from __future__ import annotations
@@ -11,7 +11,15 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-PACKED = Path(__file__).parent / "notebooks"
+_HERE = Path(__file__).parent
+PACKED = next(
+    (
+        folder / "notebooks"
+        for folder in (_HERE, _HERE.parents[1])
+        if (folder / "notebooks").is_dir()
+    ),
+    _HERE / "notebooks",
+)
 FOLDER = "fusion-demo"
 FIRST = "quickstart.ipynb"
 # How the stored outputs are compared, and what a person's own JupyterLab leaves behind, are no part of the demo.

@@ -9,6 +9,7 @@ import shutil
 import stat
 import sys
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -55,9 +56,9 @@ def test_every_source_of_the_catalog_is_packed_with_its_columns() -> None:
     for entity in read_catalog(PACKED / "catalog.yaml"):
         source = Path(str(entity.source))
         files = f"{source}/*.csv" if source.is_dir() else source
-        found = duckdb.sql(f"SELECT * FROM '{files}' LIMIT 1").columns
+        found: Any = duckdb.sql(f"SELECT * FROM '{files}' LIMIT 1")
 
-        assert found == [column.name for column in entity.columns]
+        assert found.columns == [column.name for column in entity.columns]
 
 
 def test_the_packed_data_are_small_and_tell_their_source() -> None:
@@ -65,7 +66,7 @@ def test_the_packed_data_are_small_and_tell_their_source() -> None:
 
     assert sum(path.stat().st_size for path in data) < MEGABYTE
     assert "scale factor 0.004" in (PACKED / "data" / "SOURCE.md").read_text("utf-8")
-    counted = duckdb.sql(f"SELECT count(*) FROM '{PACKED}/data/lineitem.parquet'").fetchall()
+    counted = duckdb.execute(f"SELECT count(*) FROM '{PACKED}/data/lineitem.parquet'").fetchall()
     assert counted == [(24_146,)]
 
 
@@ -80,23 +81,25 @@ def test_the_catalog_has_what_the_notebooks_show() -> None:
 
 
 def test_the_folder_has_catalog_data_and_notebooks_the_quickstart_first(tmp_path: Path) -> None:
-    assert write_folder(tmp_path) == []
+    folder = tmp_path / "new"
+    assert write_folder(folder) == []
 
-    assert notebooks_in(tmp_path)[0].name == FIRST
-    assert (tmp_path / "catalog.yaml").is_file()
-    assert (tmp_path / "data" / "clicks" / "1995-01.csv").is_file()
-    assert not (tmp_path / "sanitize.cfg").exists()
+    assert notebooks_in(folder)[0].name == FIRST
+    assert (folder / "catalog.yaml").is_file()
+    assert (folder / "data" / "clicks" / "1995-01.csv").is_file()
+    assert not (folder / "sanitize.cfg").exists()
 
 
 def test_what_a_person_has_changed_is_kept_and_told(tmp_path: Path) -> None:
-    write_folder(tmp_path)
-    (tmp_path / FIRST).write_text("mine")
-    (tmp_path / "lineage.ipynb").unlink()
+    folder = tmp_path / "new"
+    write_folder(folder)
+    (folder / FIRST).write_text("mine")
+    (folder / "lineage.ipynb").unlink()
 
-    assert write_folder(tmp_path) == [FIRST]
+    assert write_folder(folder) == [FIRST]
 
-    assert (tmp_path / FIRST).read_text() == "mine"
-    assert (tmp_path / "lineage.ipynb").exists()
+    assert (folder / FIRST).read_text() == "mine"
+    assert (folder / "lineage.ipynb").exists()
 
 
 def test_the_demo_prints_cells_rows_jobs_names_and_lineage_and_runs_again(

@@ -5,6 +5,7 @@ The demo's data at another scale, by the real generator.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -27,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_tables_have_the_columns_and_types_of_the_catalog(folder: Path) -> None:
     for entity in read_catalog(folder / "catalog.yaml"):
         if entity.kind == "table":
-            found = duckdb.sql(f"SELECT * FROM '{entity.source}'")
+            found: Any = duckdb.sql(f"SELECT * FROM '{entity.source}'")
             types = ["INTEGER" if t == "integer" else str(t).lower() for t in found.types]
 
             assert found.columns == [column.name for column in entity.columns]
@@ -43,7 +44,7 @@ def test_data_of_that_scale_are_not_generated_again(
     write_folder(folder)
 
     assert capsys.readouterr().err == ""
-    counted = duckdb.sql(f"SELECT count(*) FROM '{folder}/data/orders.parquet'").fetchall()
+    counted = duckdb.execute(f"SELECT count(*) FROM '{folder}/data/orders.parquet'").fetchall()
     assert counted == [(1_500,)]
 
 
@@ -53,7 +54,7 @@ def test_data_of_another_scale_replace_those_of_the_package(tmp_path: Path) -> N
     write_folder(tmp_path, scale=SCALE)
 
     assert "scale factor 0.001" in (tmp_path / "data" / "SOURCE.md").read_text("utf-8")
-    counted = duckdb.sql(f"SELECT count(*) FROM '{tmp_path}/data/orders.parquet'").fetchall()
+    counted = duckdb.execute(f"SELECT count(*) FROM '{tmp_path}/data/orders.parquet'").fetchall()
     assert counted == [(1_500,)]
 
 
@@ -65,8 +66,8 @@ def test_the_packed_data_are_what_the_generator_makes(tmp_path: Path) -> None:
 
     for path in (PACKED / "data").glob("*.parquet"):
         made = tmp_path / "data" / path.name
-        assert duckdb.sql(f"FROM '{path}' EXCEPT ALL FROM '{made}'").fetchall() == []
-        assert duckdb.sql(f"FROM '{made}' EXCEPT ALL FROM '{path}'").fetchall() == []
+        assert duckdb.execute(f"FROM '{path}' EXCEPT ALL FROM '{made}'").fetchall() == []
+        assert duckdb.execute(f"FROM '{made}' EXCEPT ALL FROM '{path}'").fetchall() == []
 
 
 def test_a_missing_generator_and_a_scale_of_nothing_are_told(
