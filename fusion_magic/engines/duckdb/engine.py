@@ -21,7 +21,7 @@ import duckdb
 from fusion_magic.engines import EngineCapabilities, EngineQuery, Plan
 from fusion_magic.engines.base import BaseEngine
 from fusion_magic.engines.duckdb.execution import DuckDBExecution
-from fusion_magic.engines.duckdb.functions import PREPARATION
+from fusion_magic.engines.duckdb.functions import preparation
 from fusion_magic.engines.duckdb.result_types import trino_type
 from fusion_magic.engines.duckdb.rewrite import to_duckdb
 from fusion_magic.engines.duckdb.sources import copied_version, relation_of
@@ -257,7 +257,7 @@ class DuckDBEngine(BaseEngine):
 
 
 def _prepared(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    for statement in PREPARATION:
+    for statement in preparation(duckdb.__version__):
         connection.execute(statement)
     return connection
 

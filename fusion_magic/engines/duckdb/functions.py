@@ -11,8 +11,7 @@ from fusion_magic.errors import Span, UnsupportedSql
 from fusion_magic.sql.lexer import QUOTED, WORD, tokenize
 
 ELSEWHERE = "Run it on Trino (engine.url), or write it in another way."
-# What every connection is given before the first query.
-PREPARATION = (
+_PREPARATION = (
     "SET integer_division = true",
     "SET ieee_floating_point_ops = true",
     "SET python_enable_replacements = false",
@@ -55,6 +54,38 @@ PREPARATION = (
     "CREATE TEMP MACRO fusion_sequence(a, b) AS CASE WHEN a <= b THEN generate_series(a, b) "
     "ELSE generate_series(a, b, -1) END",
 )
+# Trino and DuckDB 2 give NaN or an infinity where DuckDB 1 has an error.
+_AS_DUCKDB_2 = (
+    *(
+        f"CREATE TEMP MACRO {name}(x) AS CASE WHEN {outside} THEN CAST('nan' AS DOUBLE) ELSE system.main.{name}(x) END"
+        for name, outside in (
+            ("sqrt", "x < 0"),
+            ("acos", "x NOT BETWEEN -1 AND 1"),
+            ("asin", "x NOT BETWEEN -1 AND 1"),
+            ("sin", "isinf(CAST(x AS DOUBLE))"),
+            ("cos", "isinf(CAST(x AS DOUBLE))"),
+            ("tan", "isinf(CAST(x AS DOUBLE))"),
+        )
+    ),
+    *(
+        f"CREATE TEMP MACRO {name}(x) AS CASE WHEN x < 0 THEN CAST('nan' AS DOUBLE) "
+        f"WHEN x = 0 THEN CAST('-inf' AS DOUBLE) ELSE system.main.{name}(x) END"
+        for name in ("ln", "log2", "log10")
+    ),
+    "CREATE TEMP MACRO log(b, x) AS CASE WHEN b > 0 AND b <> 1 AND x > 0 THEN system.main.log(b, x) "
+    "WHEN b < 0 OR x < 0 THEN CAST('nan' AS DOUBLE) ELSE fusion_float_div(ln(x), ln(b)) END",
+)
+
+
+def preparation(version: str) -> tuple[str, ...]:
+    """
+    What each connection is given before the first query.
+
+    Args:
+        version: Of DuckDB, as in ``duckdb.__version__``.
+    """
+    return (*_PREPARATION, *_AS_DUCKDB_2) if version.startswith("1.") else _PREPARATION
+
 
 # Functions that DuckDB has with Trino's meaning, by itself or as rewritten: tests/fixtures/sql/duckdb compares each with Trino.
 ALLOWED = frozenset(

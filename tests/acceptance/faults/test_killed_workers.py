@@ -91,6 +91,7 @@ def test_nothing_is_lost_or_doubled_when_workers_are_killed(
         workers.kill()
         workers.start()
     jobs = wait_for_all(fusion, [job_id for job_id, _ in submitted], patience_s=END_PATIENCE_S)
+    wait_until(workers.is_registered(fusion), patience_s=60)
     assert workers.stop() == 0
 
     log = (tmp_path / "worker.log").read_text()

@@ -56,7 +56,7 @@ class Workers:
 
     def stop(self) -> int:
         """
-        Ask it to end, and give its exit code.
+        Ask it to end, and give its exit code. It must be at work: before that, a signal just ends it.
         """
         assert self.process is not None
         self.process.terminate()
