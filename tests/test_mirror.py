@@ -39,7 +39,7 @@ ELSEWHERE = {
     "notebook/test_magics.py": "notebook/arguments present/tables",
     "test_doctor.py": "present/diagnosis",
     "acceptance/test_kernels.py": "notebook/completion present/progress",
-    "engines/trino/test_faults.py": "engines/trino/engine engines/trino/transport",
+    "engines/trino/test_faults.py": "engines/trino/engine engines/trino/client",
 }
 
 

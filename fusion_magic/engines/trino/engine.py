@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from fusion_magic.engines import EngineCapabilities, EngineQuery, Plan, Progress
 from fusion_magic.engines.base import BaseEngine, BaseExecution
-from fusion_magic.engines.trino.transport import TrinoClient, TrinoSettings, failure
+from fusion_magic.engines.trino.client import TrinoClient, failure
+from fusion_magic.engines.trino.settings import TrinoSettings
 from fusion_magic.errors import (
     EngineUnavailable,
     InvalidSettings,
@@ -63,7 +64,7 @@ class TrinoEngine(BaseEngine):
     def __init__(
         self, settings: TrinoSettings, *, results: Callable[..., ResultTables] | None = None
     ) -> None:
-        self._signs_in_by = settings.signs_in_by
+        self._settings = settings
         self._client = TrinoClient(settings)
         self._results = results(run=self._rows) if results is not None else None
         self._catalogs: tuple[float, frozenset[str]] = (float("-inf"), frozenset())
@@ -81,7 +82,7 @@ class TrinoEngine(BaseEngine):
 
     def dataset_namespace(self) -> str:
         """See ``Engine.dataset_namespace``; the source of the form is OpenLineage's naming specification."""
-        return f"trino://{self._client.address}"
+        return f"trino://{self._settings.address}"
 
     def session(self) -> Mapping[str, str]:
         """See ``Engine.session``."""
@@ -104,7 +105,7 @@ class TrinoEngine(BaseEngine):
 
     def about(self) -> str:
         """See ``Engine.about``."""
-        kind = self._signs_in_by or "no"
+        kind = self._settings.signs_in_by or "no"
         [(version, user)] = self._rows("SELECT version(), current_user")
         return f"Trino {version} with {kind} authentication as {user}"
 

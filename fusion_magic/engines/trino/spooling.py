@@ -23,10 +23,9 @@ from fusion_magic.engines.trino.pages import RawRows, decode_page
 from fusion_magic.errors import EngineUnavailable
 
 if TYPE_CHECKING:
-    from fusion_magic.engines.trino.transport import TrinoClient
+    from fusion_magic.engines.trino.client import TrinoClient
 
 AT_ONCE = 4  # segments on their way or decoded and not yet taken; Trino makes them of 16 MB at most as a rule
-ENCODINGS = ("json+lz4", "json+zstd", "json")
 _CODECS = {"json+zstd": "zstd", "json+lz4": "lz4_raw"}
 
 
