@@ -1,0 +1,3 @@
+"""
+The demo: a folder with a catalog, notebooks and real data, and how larger data are made.
+"""
