@@ -14,15 +14,15 @@ import webbrowser
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
-from http.cookiejar import CookieJar
 from json import JSONDecodeError
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import requests
+from requests.cookies import RequestsCookieJar
 
 from fusion_magic.engines.trino.settings import KERBEROS_OPTIONS, TrinoSettings
-from fusion_magic.errors import EngineRefuses, InvalidSettings
+from fusion_magic.errors import EngineRefuses, InvalidSettings, MissingExtra
 
 
 class SignIn:
@@ -57,7 +57,9 @@ class SignIn:
         return None
 
 
-def sign_in(settings: TrinoSettings, *, ask: Callable[[str], None], cookies: CookieJar) -> SignIn:
+def sign_in(
+    settings: TrinoSettings, *, ask: Callable[[str], None], cookies: RequestsCookieJar
+) -> SignIn:
     """
     How *settings* sign in.
 
@@ -108,12 +110,11 @@ class _Kerberos(SignIn):
     """
 
     def __init__(self, options: Mapping[str, str]) -> None:
-        from trino.auth import KerberosAuthentication
-
+        kind = _library().KerberosAuthentication
         named: dict[str, Any] = {
             "service_name": "trino",
             # Trino sends no token back by which it would prove itself; its certificate does that.
-            "mutual_authentication": KerberosAuthentication.MUTUAL_DISABLED,
+            "mutual_authentication": kind.MUTUAL_DISABLED,
             # Without it, the header would only be made after a refusal.
             "force_preemptive": True,
         }
@@ -121,7 +122,7 @@ class _Kerberos(SignIn):
         named["delegate"] = named.get("delegate") == "true"
         http = requests.Session()
         try:
-            KerberosAuthentication(**named).set_http_session(http)
+            kind(**named).set_http_session(http)
         except (RuntimeError, ImportError) as exc:
             raise InvalidSettings(
                 "engine.auth is kerberos, and the package requests-kerberos is not installed.",
@@ -149,18 +150,21 @@ class _OAuth2(SignIn):
     """
 
     def __init__(
-        self, settings: TrinoSettings, ask: Callable[[str], None], cookies: CookieJar
+        self, settings: TrinoSettings, ask: Callable[[str], None], cookies: RequestsCookieJar
     ) -> None:
-        from trino.auth import OAuth2Authentication
+        library = _library()
 
         def show(url: str) -> None:
             ask(url)
             webbrowser.open_new(url)
 
         self._settings = settings
-        self._http = OAuth2Authentication(show).set_http_session(requests.Session())
+        handler = library.CompositeRedirectHandler([show])
+        self._http: requests.Session = library.OAuth2Authentication(handler).set_http_session(
+            requests.Session()
+        )
         self._http.cookies = cookies
-        self._library: Any = self._http.auth
+        self._library = cast("Any", self._http.auth)
         # The library has no other place for it.
         self._library._token_cache = _Tokens(self._library._token_cache)  # noqa: SLF001
         self._http.auth = self._sign
@@ -200,6 +204,17 @@ class _OAuth2(SignIn):
         hooks = request.hooks["response"]
         hooks[:] = [_only_unauthorized(hook) for hook in hooks]
         return request
+
+
+def _library() -> Any:
+    """
+    The classes of the ``trino`` library; it takes a while to import, and only two kinds of sign-in need it.
+    """
+    try:
+        from trino import auth
+    except ImportError as exc:  # pragma: no cover - tested in an environment without it
+        raise MissingExtra("Signing in to Trino by Kerberos or OAuth2", extra="trino") from exc
+    return auth
 
 
 def _signed_by(library: Any, url: str, headers: Mapping[str, str]) -> str:

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
-from http.cookiejar import CookieJar
 from typing import Any
 from urllib.parse import quote
 
@@ -35,6 +34,7 @@ from fusion_magic.errors import (
 
 try:
     import orjson
+    from requests.cookies import RequestsCookieJar
 
     from fusion_magic.engines.trino.auth import sign_in
     from fusion_magic.engines.trino.pages import parse_page
@@ -81,7 +81,7 @@ class TrinoClient:
             catalog=settings.catalog, schema=settings.schema, roles=settings.roles
         )
         self.login_url: str | None = None
-        cookies = CookieJar()
+        cookies = RequestsCookieJar()
         self._trino = Transport(
             verify=settings.verify,
             certificate=settings.certificate,

@@ -263,12 +263,12 @@ def _proxy(origin: str, proxies: Mapping[str, str]) -> str:
 def _trusted(verify: bool | str) -> dict[str, str]:
     if not verify:
         return {"cert_reqs": "CERT_NONE"}
-    place = requests.certs.where() if verify is True else verify
+    place = requests.certs.where() if verify is True else verify  # type: ignore[attr-defined] # documented there, defined in certifi
     kind = "ca_cert_dir" if Path(place).is_dir() else "ca_certs"
     return {"cert_reqs": "CERT_REQUIRED", kind: place}
 
 
-def _manager(proxy: str, **tls: str) -> urllib3.PoolManager:
+def _manager(proxy: str, **tls: Any) -> urllib3.PoolManager:
     if proxy.startswith("socks"):
         try:
             from urllib3.contrib.socks import SOCKSProxyManager

@@ -12,12 +12,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from http.cookiejar import CookieJar
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from requests.cookies import RequestsCookieJar
 
 from fusion_magic.engines.trino.auth import sign_in
 from fusion_magic.engines.trino.settings import TrinoSettings
@@ -164,7 +164,7 @@ def transport() -> Iterator[Transport]:
 
 def signed(**options: Any) -> Transport:
     settings = TrinoSettings(base_url="https://t", user="ana", password="secret")
-    cookies = CookieJar()
+    cookies = RequestsCookieJar()
     shown = sign_in(settings, ask=lambda _url: None, cookies=cookies)
     return Transport(sign_in=shown, cookies=cookies, **options)
 
@@ -356,9 +356,8 @@ def test_a_certificate_shows_who_asks(authority: Authority) -> None:
     context.load_verify_locations(authority.path)
     context.verify_mode = ssl.CERT_REQUIRED
     certificate, key = authority.issue("carl")
-    trusting = {"verify": str(authority.path)}
     with serving(context) as secure:
-        shown = Transport(certificate=str(certificate), key=str(key), **trusting)
+        shown = Transport(verify=str(authority.path), certificate=str(certificate), key=str(key))
         assert shown.send(secure.get("/200")).status == 200
         with pytest.raises(NoAnswer):
-            Transport(**trusting).send(secure.get("/200"))
+            Transport(verify=str(authority.path)).send(secure.get("/200"))
