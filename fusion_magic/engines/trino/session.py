@@ -1,13 +1,12 @@
 """
-What statements change of a connection, as Trino tells it and wants to hear it again.
+What statements change of a connection: Trino announces it in headers, and expects it back with each statement.
 
     SET SESSION, SET TIME ZONE, RESET SESSION     properties
     SET ROLE                                      a role for each catalog
     PREPARE, DEALLOCATE PREPARE                   statements by name
     SET PATH, SET SESSION AUTHORIZATION           the path, and for whom the user acts
 
-Trino sends pairs of names and values url-encoded and takes them back so, and single names as they are; all are kept as they
-came.
+Pairs of names and values come url-encoded and go back so, single names come as they are. All are kept as they came.
 Source: Trino, "Client protocol", https://trino.io/docs/476/develop/client-protocol.html
 """
 
@@ -51,7 +50,7 @@ class Session:
 
     def headers(self) -> dict[str, str]:
         """
-        What goes with a statement; enough for another process to run it in the same session.
+        The headers of a statement. They are all that another process needs to run it in the same session.
         """
         with self._lock:
             joined = {
@@ -72,7 +71,7 @@ class Session:
 
     def remember(self, headers: Mapping[str, str]) -> None:
         """
-        Take note of what an answer of Trino changes.
+        Note what an answer of Trino changes.
         """
         with self._lock:
             for name, answer in _SINGLE.items():
@@ -100,7 +99,7 @@ def parse_roles(text: str) -> dict[str, str]:
     """
     Catalog to role, in Trino's words and url-encoded, from ``analyst`` or ``hive:admin;system:analyst``.
 
-    A role without a catalog is one of the whole system; ``all`` and ``none`` mean what they mean in SET ROLE.
+    A role without a catalog is a system role; ``all`` and ``none`` mean what they mean in SET ROLE.
 
     >>> parse_roles("hive:admin;analyst")
     {'hive': 'ROLE%7Badmin%7D', 'system': 'ROLE%7Banalyst%7D'}

@@ -99,7 +99,7 @@ def test_a_cancel_before_the_first_page_stops_the_query(
         execution.cancel()
         return page
 
-    engine._client.submit = cancelled_meanwhile  # type: ignore[method-assign]
+    engine._client.submit = cancelled_meanwhile  # type: ignore[method-assign] # a cancel at that moment
 
     with pytest.raises(QueryCanceled):
         list(execution.batches())
@@ -201,7 +201,7 @@ def test_a_write_is_stopped_or_drained_to_its_end(
             stopped.cancel()
         return page
 
-    engine._client.next_page = cancelled_meanwhile  # type: ignore[method-assign]
+    engine._client.next_page = cancelled_meanwhile  # type: ignore[method-assign] # a cancel at that moment
     with pytest.raises(QueryCanceled):
         list(stopped.batches())
 

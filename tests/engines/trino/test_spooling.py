@@ -168,7 +168,7 @@ def test_no_more_than_a_few_segments_are_on_their_way(engine: TrinoEngine) -> No
     time.sleep(2)
 
     asked = len(storage.asked)
-    arriving.close()  # type: ignore[attr-defined]
+    arriving.close()  # type: ignore[attr-defined] # a generator
     assert asked <= AT_ONCE + 1
 
 
@@ -197,7 +197,7 @@ def test_rows_come_in_pages_where_the_url_says_so(lake: LakeTrino, tmp_path: Pat
         with connect(
             data_dir=str(tmp_path), engine_url=url + option, worker_start="never"
         ) as fusion:
-            storage = Storage(fusion.engine, lost)  # type: ignore[arg-type]
+            storage = Storage(fusion.engine, lost)  # type: ignore[arg-type] # Trino's
             assert fusion.run(LARGE).row_count == ROWS
             assert bool(storage.asked) is is_spooled
     with pytest.raises(InvalidSettings, match="encoding is xml"):
@@ -237,7 +237,7 @@ def listed(offset: int, rows: int, **facts: Any) -> dict[str, Any]:
 def test_a_result_is_never_short_in_silence(
     data: dict[str, Any], content: bytes, says: str
 ) -> None:
-    segments = Segments(Shelf(content))  # type: ignore[arg-type]
+    segments = Segments(Shelf(content))  # type: ignore[arg-type] # as much of a client as it takes
 
     def read() -> list[pa.RecordBatch]:
         begun = segments.read(data, COLUMNS, schema_of(COLUMNS))
