@@ -12,6 +12,7 @@ Source: Trino, "Client protocol", https://trino.io/docs/476/develop/client-proto
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -29,6 +30,16 @@ _SINGLE = {
     "X-Trino-Schema": "X-Trino-Set-Schema",
     "X-Trino-Path": "X-Trino-Set-Path",
 }
+_AUTHORIZATION_USER = "X-Trino-Set-Authorization-User"
+_NO_AUTHORIZATION_USER = "X-Trino-Reset-Authorization-User"
+_ANSWERS = frozenset(
+    name.lower()
+    for name in (
+        *_SINGLE.values(),
+        *itertools.chain(*_PAIRS.values()),
+        *(_AUTHORIZATION_USER, _NO_AUTHORIZATION_USER),
+    )
+)
 
 
 class Session:
@@ -73,6 +84,8 @@ class Session:
         """
         Note what an answer of Trino changes.
         """
+        if _ANSWERS.isdisjoint(map(str.lower, headers)):
+            return  # nearly every page, and there are a thousand a second
         with self._lock:
             for name, answer in _SINGLE.items():
                 self._single[name] = headers.get(answer, self._single.get(name, ""))
@@ -84,8 +97,8 @@ class Session:
             self._remember_user(headers)
 
     def _remember_user(self, headers: Mapping[str, str]) -> None:
-        acting_for = headers.get("X-Trino-Set-Authorization-User")
-        if acting_for is None and "X-Trino-Reset-Authorization-User" not in headers:
+        acting_for = headers.get(_AUTHORIZATION_USER)
+        if acting_for is None and _NO_AUTHORIZATION_USER not in headers:
             return
         self._acting_for = acting_for or ""
         if acting_for is None:
