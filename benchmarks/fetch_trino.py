@@ -110,7 +110,7 @@ def _fetch(url: str) -> tuple[float, int, int]:
 
     from fusion_magic.engines import EngineQuery
     from fusion_magic.engines.trino.engine import TrinoEngine
-    from fusion_magic.engines.trino.transport import TrinoSettings
+    from fusion_magic.engines.trino.settings import TrinoSettings
 
     parts = urlsplit(url)
     engine = TrinoEngine(TrinoSettings(base_url=f"{parts.scheme}://{parts.netloc}", user="bench"))

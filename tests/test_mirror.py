@@ -47,7 +47,7 @@ ELSEWHERE = {
     "acceptance/test_kernels.py": "notebook/completion present/progress",
     "engines/duckdb/test_decisions.py": "engines/duckdb/functions engines/duckdb/refusals",
     "engines/duckdb/test_engine.py": "engines/duckdb/statements",
-    "engines/trino/test_faults.py": "engines/trino/engine engines/trino/transport",
+    "engines/trino/test_faults.py": "engines/trino/engine engines/trino/client",
 }
 
 

@@ -25,7 +25,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
         made = SqliteEngine(":memory:")
     else:
         from fusion_magic.engines.trino.engine import TrinoEngine
-        from fusion_magic.engines.trino.transport import TrinoSettings
+        from fusion_magic.engines.trino.settings import TrinoSettings
 
         url = request.getfixturevalue("trino_url")
         made = TrinoEngine(TrinoSettings(base_url=url, user="test"))

@@ -1,138 +1,243 @@
 """
-Who asks: a password, a JWT, a certificate, Kerberos or OAuth2, as the ``trino`` client does them.
+Who asks: a password, a JWT, a certificate, Kerberos or OAuth2.
 
-What that library and the packages behind it raise is translated in ``client``.
+A password and a token are the same header on every request, and a certificate belongs to the connection. Kerberos and OAuth2
+come from the ``trino`` library, whose classes sign requests of the package requests: each request asks them for its header,
+and OAuth2 logs in where Trino refuses one.
 """
 
 from __future__ import annotations
 
+import base64
 import ssl
 import webbrowser
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
+from json import JSONDecodeError
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
-from requests import PreparedRequest, Response, Session
-from requests.auth import AuthBase, HTTPBasicAuth
-from requests.exceptions import RequestException
-from trino import auth as trino_auth
+import requests
+from requests.cookies import RequestsCookieJar
 
-from fusion_magic.errors import EngineRefuses, InvalidSettings
-
-if TYPE_CHECKING:
-    from fusion_magic.engines.trino.transport import TrinoSettings
-
-KINDS = ("basic", "jwt", "oauth2", "certificate", "kerberos")
-# Of engine.url, and what the library calls them.
-# Source: https://trino.io/docs/476/security/kerberos.html
-KERBEROS_OPTIONS = {
-    "kerberos_config": "config",
-    "kerberos_delegate": "delegate",
-    "kerberos_hostname": "hostname_override",
-    "kerberos_principal": "principal",
-    "kerberos_service": "service_name",
-}
-_UNAUTHORIZED = 401
+from fusion_magic.engines.trino.settings import KERBEROS_OPTIONS, TrinoSettings
+from fusion_magic.errors import EngineRefuses, InvalidSettings, MissingExtra
 
 
-def check_kind(settings: TrinoSettings) -> None:
+class SignIn:
     """
-    Raises:
-        InvalidSettings: There is no such kind of authentication, or what it needs is missing.
+    What shows who asks; this one shows nothing.
     """
-    kind = settings.signs_in_by
-    if kind and kind not in KINDS:
-        raise InvalidSettings(f"engine.auth is {kind!r}.", hint=f"Known are {', '.join(KINDS)}.")
-    needed = {
-        "basic": settings.password,
-        "jwt": settings.token,
-        "certificate": settings.certificate,
-    }
-    if kind in needed and not needed[kind]:
-        variable = {"basic": "PASSWORD", "jwt": "TOKEN", "certificate": "CERTIFICATE"}[kind]
-        raise InvalidSettings(
-            f"engine.auth is {kind}, and there is nothing to show to Trino.",
-            hint=f"Set FUSION_ENGINE_{variable}"
-            + (f", or FUSION_ENGINE_{variable}_FILE." if kind != "certificate" else "."),
-        )
+
+    def authorization(self, url: str, headers: Mapping[str, str]) -> str:
+        """
+        The header ``Authorization`` for one request, empty for none.
+
+        Raises:
+            EngineRefuses: There is nothing to show.
+        """
+        return ""
+
+    def log_in(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeout_s: float,
+    ) -> requests.Response | None:
+        """
+        The answer to a request that Trino has refused (401), after a login; None where nobody can log in.
+
+        Raises:
+            EngineRefuses: The login failed.
+        """
+        return None
 
 
-def authenticate(session: Session, settings: TrinoSettings, *, ask: Callable[[str], None]) -> None:
+def sign_in(
+    settings: TrinoSettings, *, ask: Callable[[str], None], cookies: RequestsCookieJar
+) -> SignIn:
     """
-    Let *session* say who asks with every request.
+    How *settings* sign in.
 
     Args:
         ask: Told the address at which a person has to log in (OAuth2).
 
+        cookies: Shared with the requests of a login.
+
     Raises:
-        InvalidSettings: A secret or the package for Kerberos is missing, or a certificate cannot be read.
+        InvalidSettings: The package for Kerberos is missing, or the certificate cannot be read.
     """
-    check_kind(settings)
     kind = settings.signs_in_by
-    if kind == "basic":
-        session.auth = HTTPBasicAuth(settings.user, settings.password or "")
-    elif kind == "jwt":
-        trino_auth.JWTAuthentication(settings.token or "").set_http_session(session)
-    elif kind == "oauth2":
-        session.auth = _OAuth2(ask)
-    elif kind == "certificate":
+    if kind == "certificate":
         _check_certificate(settings)
-        session.cert = (settings.certificate, settings.key or settings.certificate)
-    elif kind == "kerberos":
-        _set_kerberos(session, settings.kerberos)
-    if session.auth is None:
-        # Without it requests would look for a password in ~/.netrc.
-        session.auth = _nothing
+    if kind == "basic":
+        return _Password(settings.user, settings.password or "")
+    if kind == "jwt":
+        return _Token(settings.token or "")
+    if kind == "kerberos":
+        return _Kerberos(settings.kerberos)
+    if kind == "oauth2":
+        return _OAuth2(settings, ask, cookies)
+    return SignIn()
 
 
-def _nothing(request: PreparedRequest) -> PreparedRequest:
-    return request
+class _Password(SignIn):
+    def __init__(self, user: str, password: str) -> None:
+        self._user = user
+        self._password = password
+
+    def authorization(self, url: str, headers: Mapping[str, str]) -> str:
+        # Trino reads it as Latin-1.
+        shown = f"{self._user}:{self._password}".encode("latin-1")
+        return f"Basic {base64.b64encode(shown).decode()}"
 
 
-class _OAuth2(AuthBase):
+class _Token(SignIn):
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def authorization(self, url: str, headers: Mapping[str, str]) -> str:
+        return f"Bearer {self._token}"
+
+
+class _Kerberos(SignIn):
     """
-    A token that a person fetches by logging in; kept in the keyring too, where there is one that is open.
-
-    Args:
-        ask: Told the address at which to log in; a browser is opened there too, where there is one.
+    Tickets from the cache that ``kinit`` fills, or from a keytab (``KRB5_CLIENT_KTNAME``).
     """
 
-    def __init__(self, ask: Callable[[str], None]) -> None:
-        class Handler(trino_auth.RedirectHandler):
-            def __call__(self, url: str) -> None:
-                ask(url)
-                webbrowser.open_new(url)
+    def __init__(self, options: Mapping[str, str]) -> None:
+        kind = _library().KerberosAuthentication
+        named: dict[str, Any] = {
+            "service_name": "trino",
+            # Trino sends no token back by which it would prove itself; its certificate does that.
+            "mutual_authentication": kind.MUTUAL_DISABLED,
+            # Without it, the header would only be made after a refusal.
+            "force_preemptive": True,
+        }
+        named |= {KERBEROS_OPTIONS[name]: value for name, value in options.items()}
+        named["delegate"] = named.get("delegate") == "true"
+        http = requests.Session()
+        try:
+            kind(**named).set_http_session(http)
+        except (RuntimeError, ImportError) as exc:
+            raise InvalidSettings(
+                "engine.auth is kerberos, and the package requests-kerberos is not installed.",
+                hint="pip install requests-kerberos; it needs the system's Kerberos libraries.",
+            ) from exc
+        self._library: Any = http.auth
+        self._service = named["service_name"]
 
-        session = Session()
-        self._inner: Any = cast(
-            "Any",
-            trino_auth.OAuth2Authentication(trino_auth.CompositeRedirectHandler([Handler()]))
-            .set_http_session(session)
-            .auth,
+    def authorization(self, url: str, headers: Mapping[str, str]) -> str:
+        try:
+            return _signed_by(self._library, url, headers)
+        except requests.RequestException as exc:
+            raise EngineRefuses(
+                f"There is no Kerberos ticket for Trino's service {self._service!r}.",
+                hint="`klist` lists tickets and `kinit` fetches one; engine.url names another service with "
+                "?kerberos_service=NAME, another principal with kerberos_principal=NAME.",
+            ) from exc
+
+
+class _OAuth2(SignIn):
+    """
+    A token that a person fetches by logging in. It is kept in the keyring too, if there is one and it is open.
+
+    The address at which to log in is told to *ask*, and opened in a browser.
+    """
+
+    def __init__(
+        self, settings: TrinoSettings, ask: Callable[[str], None], cookies: RequestsCookieJar
+    ) -> None:
+        library = _library()
+
+        def show(url: str) -> None:
+            ask(url)
+            webbrowser.open_new(url)
+
+        self._settings = settings
+        handler = library.CompositeRedirectHandler([show])
+        self._http: requests.Session = library.OAuth2Authentication(handler).set_http_session(
+            requests.Session()
         )
+        self._http.cookies = cookies
+        self._library = cast("Any", self._http.auth)
         # The library has no other place for it.
-        self._inner._token_cache = _Tokens(self._inner._token_cache)  # noqa: SLF001
+        self._library._token_cache = _Tokens(self._library._token_cache)  # noqa: SLF001
+        self._http.auth = self._sign
 
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        given = len(request.hooks["response"])
-        self._inner(request)
-        # The library takes every refusal, such as 404 for a query that is gone, for a wish to log in.
+    def authorization(self, url: str, headers: Mapping[str, str]) -> str:
+        return _signed_by(self._library, url, headers)
+
+    def log_in(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeout_s: float,
+    ) -> requests.Response:
+        from trino.exceptions import Error
+
+        try:
+            return self._http.request(
+                *(method, url),
+                headers=headers,
+                data=body,
+                timeout=timeout_s,
+                # Given here: from the session, the environment's authorities would win over it.
+                verify=self._settings.verify,
+            )
+        except (Error, JSONDecodeError) as exc:
+            raise EngineRefuses(
+                f"Logging in to Trino at {self._settings.base_url} failed: {type(exc).__name__}.",
+                hint="Try again and log in with the browser; the server must offer engine.auth's kind.",
+            ) from exc
+
+    def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        self._library(request)
+        # The library answers every refusal with a login, also 404 for a query that is gone.
         hooks = request.hooks["response"]
-        hooks[given:] = [_only_unauthorized(hook) for hook in hooks[given:]]
+        hooks[:] = [_only_unauthorized(hook) for hook in hooks]
         return request
 
 
-def _only_unauthorized(hook: Callable[..., Response | None]) -> Callable[..., Response | None]:
-    def checked(response: Response, **options: Any) -> Response | None:
-        return hook(response, **options) if response.status_code == _UNAUTHORIZED else response
+def _library() -> Any:
+    """
+    The classes of the ``trino`` library; it takes a while to import, and only two kinds of sign-in need it.
+    """
+    try:
+        from trino import auth
+    except ImportError as exc:  # pragma: no cover - tested in an environment without it
+        raise MissingExtra("Signing in to Trino by Kerberos or OAuth2", extra="trino") from exc
+    return auth
+
+
+def _signed_by(library: Any, url: str, headers: Mapping[str, str]) -> str:
+    """
+    The header that one of the library's classes would give to a request.
+    """
+    request = requests.Request("GET", url, headers=headers).prepare()
+    return str(library(request).headers.get("Authorization", ""))
+
+
+def _only_unauthorized(
+    hook: Callable[..., requests.Response | None],
+) -> Callable[..., requests.Response | None]:
+    def checked(response: requests.Response, **options: Any) -> requests.Response | None:
+        is_meant = response.status_code == HTTPStatus.UNAUTHORIZED
+        return hook(response, **options) if is_meant else response
 
     return checked
 
 
 class _Tokens:
     """
-    The library's cache of tokens; a keyring that is locked costs one login a process, and no query.
+    The library's cache of tokens. A locked keyring costs one login for each process, but fails no query.
     """
 
     def __init__(self, kept: Any) -> None:
@@ -155,7 +260,7 @@ class _Tokens:
 @contextmanager
 def _unless_locked() -> Iterator[None]:
     """
-    Nothing of what the keyring itself raises.
+    Suppress what the keyring itself raises.
     """
     try:
         from keyring.errors import KeyringError
@@ -166,53 +271,9 @@ def _unless_locked() -> Iterator[None]:
         yield
 
 
-def _set_kerberos(session: Session, options: Mapping[str, str]) -> None:
-    """
-    Tickets come from the cache that ``kinit`` fills, or from a keytab (``KRB5_CLIENT_KTNAME``).
-    """
-    kind = trino_auth.KerberosAuthentication
-    named: dict[str, Any] = {
-        "service_name": "trino",
-        # Trino sends no token back by which it would prove itself; its certificate does that.
-        "mutual_authentication": kind.MUTUAL_DISABLED,
-        # Else each request is refused first, and one that is no question must not be sent twice.
-        "force_preemptive": True,
-    }
-    named |= {KERBEROS_OPTIONS[name]: value for name, value in options.items()}
-    named["delegate"] = named.get("delegate") == "true"
-    try:
-        kind(**named).set_http_session(session)
-    except (RuntimeError, ImportError) as exc:
-        raise InvalidSettings(
-            "engine.auth is kerberos, and the package requests-kerberos is not installed.",
-            hint="pip install requests-kerberos; it needs the system's Kerberos libraries.",
-        ) from exc
-    session.auth = _Kerberos(session.auth, named["service_name"])
-
-
-class _Kerberos(AuthBase):
-    """
-    The library's authentication; that there is no ticket is told as it is.
-    """
-
-    def __init__(self, inner: Any, service: str) -> None:
-        self._inner = inner
-        self._service = service
-
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        try:
-            return self._inner(request)  # type: ignore[no-any-return] # requests' hooks are untyped
-        except RequestException as exc:
-            raise EngineRefuses(
-                f"There is no Kerberos ticket for Trino's service {self._service!r}.",
-                hint="`klist` lists tickets and `kinit` fetches one; engine.url names another service with "
-                "?kerberos_service=NAME, another principal with kerberos_principal=NAME.",
-            ) from exc
-
-
 def _check_certificate(settings: TrinoSettings) -> None:
     """
-    A certificate that cannot be used is told now: the handshake would only say that it failed.
+    Refuse a certificate that cannot be used: the handshake would only say that it failed.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for key, path in (("certificate", settings.certificate), ("key", settings.key)):

@@ -1,8 +1,8 @@
 """
 The distributed engine: Trino, over its REST protocol.
 
-``client`` speaks HTTP, ``types`` turns JSON values into Arrow, and this module follows a statement from page
-to page. The next page is fetched while this one is decoded.
+``client`` speaks the protocol, over ``transport``; ``types`` turns JSON values into Arrow. This module follows a statement from
+page to page, and fetches the next page while it decodes this one.
 
 Source: Trino, "Client protocol", https://trino.io/docs/476/develop/client-protocol.html
 """
@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from fusion_magic.engines import EngineCapabilities, EngineQuery, Plan, Progress
 from fusion_magic.engines.base import BaseEngine, BaseExecution
-from fusion_magic.engines.trino.transport import TrinoClient, TrinoSettings, failure
+from fusion_magic.engines.trino.client import TrinoClient, failure
+from fusion_magic.engines.trino.settings import TrinoSettings
 from fusion_magic.errors import (
     EngineUnavailable,
     InvalidSettings,
@@ -63,7 +64,7 @@ class TrinoEngine(BaseEngine):
     def __init__(
         self, settings: TrinoSettings, *, results: Callable[..., ResultTables] | None = None
     ) -> None:
-        self._signs_in_by = settings.signs_in_by
+        self._settings = settings
         self._client = TrinoClient(settings)
         self._results = results(run=self._rows) if results is not None else None
         self._catalogs: tuple[float, frozenset[str]] = (float("-inf"), frozenset())
@@ -81,7 +82,7 @@ class TrinoEngine(BaseEngine):
 
     def dataset_namespace(self) -> str:
         """See ``Engine.dataset_namespace``; the source of the form is OpenLineage's naming specification."""
-        return f"trino://{self._client.address}"
+        return f"trino://{self._settings.address}"
 
     def session(self) -> Mapping[str, str]:
         """See ``Engine.session``."""
@@ -104,7 +105,7 @@ class TrinoEngine(BaseEngine):
 
     def about(self) -> str:
         """See ``Engine.about``."""
-        kind = self._signs_in_by or "no"
+        kind = self._settings.signs_in_by or "no"
         [(version, user)] = self._rows("SELECT version(), current_user")
         return f"Trino {version} with {kind} authentication as {user}"
 
@@ -273,7 +274,7 @@ class TrinoExecution(BaseExecution):
             try:
                 yield from self._pages(stack)
             except BaseException as exc:
-                # Before the stack is left, which waits for the page that is on its way.
+                # Before the stack closes, which waits for the page that is on its way.
                 error = self._ended_by(exc)
                 self._error = error if isinstance(error, Exception) else None
                 if error is exc:
@@ -287,7 +288,7 @@ class TrinoExecution(BaseExecution):
 
     def _pages(self, stack: ExitStack) -> Iterator[pa.RecordBatch | None]:
         """
-        The rows, and None for each page without any: who waits for the columns, or has other jobs, gets to look.
+        The rows, and None for each page without any, so that a reader with other jobs can turn to them.
         """
         ahead: ThreadPoolExecutor | None = None
         stack.callback(lambda: ahead.shutdown() if ahead is not None else None)
@@ -296,7 +297,7 @@ class TrinoExecution(BaseExecution):
             self._note(page)
             following: Future[Mapping[str, Any]] | None = None
             if self.next_uri is not None and _has_rows(page):
-                # Only a query that gives rows needs a second thread, which fetches while this one decodes.
+                # Only a query with rows needs a second thread, which fetches while this one decodes.
                 ahead = ahead or ThreadPoolExecutor(1, thread_name_prefix="fusion-page")
                 self._keep_place(has_rows=True)
                 following = ahead.submit(self._next_page, self.next_uri)
@@ -309,7 +310,7 @@ class TrinoExecution(BaseExecution):
                 return
             else:
                 if ahead is not None:
-                    # A query that pauses must not keep a thread.
+                    # A query that pauses must not hold a thread.
                     ahead.shutdown()
                     ahead = None
                 yield None
@@ -322,7 +323,7 @@ class TrinoExecution(BaseExecution):
 
     def _ended_by(self, exc: BaseException) -> BaseException:
         """
-        The error that ends the reading, after the query was stopped where nobody else will read on.
+        The error that ends the reading. Stops the query, unless another process will read on.
         """
         is_for_another = isinstance(exc, LeaseLost) or (
             isinstance(exc, EngineUnavailable) and self.checkpoint is not None

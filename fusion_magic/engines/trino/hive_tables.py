@@ -1,11 +1,11 @@
 """
-Stored results as tables of a Hive catalog: made before a query that names them, dropped after it.
+Stored results as tables of a Hive catalog: created before a query that names them, dropped after it.
 
-A result is a folder with one Parquet file, which a Hive connector reads as an external table. Each use has a table of its
-own, so that two jobs never drop each other's; its name ends in the time of its making and a random number, by which those
-that a killed process has left behind are found.
+A result is a folder with one Parquet file, which a Hive connector reads as an external table. Each use creates a table of its
+own, so that two jobs never drop each other's. The table's name ends in its creation time and a random number, by which a later
+query finds those that a killed process has left behind.
 
-What Hive has no type for is refused by name: it would be read as something else.
+A column whose type Hive lacks is refused by name: Hive would read it as something else.
 
 Source: Trino, "Hive connector", https://trino.io/docs/476/connector/hive.html
 """

@@ -1,9 +1,9 @@
 """
 Pages of a result from their bytes to Arrow.
 
-A page is JSON, and nearly all of it is ``data``, an array of rows. Those bytes are cut out and read by Arrow's CSV reader,
-which makes no Python object of a value: a row of JSON is a row of CSV once ``],[`` is a line's end. Two things differ, and
-both lead back to the reader of JSON in ``types``: a backslash (JSON's escapes are not CSV's) and a nested value.
+A page is JSON, and nearly all of it is ``data``, an array of rows. Arrow's CSV reader reads those bytes without making a Python
+object of each value: a row of JSON is a row of CSV once ``],[`` is replaced by a line's end. Two things differ: a backslash (JSON's
+escapes are not CSV's) and a nested value. Pages with either go to the JSON reader in ``types``.
 
 Source: Trino, "Client protocol", https://trino.io/docs/476/develop/client-protocol.html
 """

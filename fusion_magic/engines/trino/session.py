@@ -1,18 +1,18 @@
 """
-What statements change of a connection, as Trino tells it and wants to hear it again.
+What statements change of a connection: Trino announces it in headers, and expects it back with each statement.
 
     SET SESSION, SET TIME ZONE, RESET SESSION     properties
     SET ROLE                                      a role for each catalog
     PREPARE, DEALLOCATE PREPARE                   statements by name
     SET PATH, SET SESSION AUTHORIZATION           the path, and for whom the user acts
 
-Trino sends pairs of names and values url-encoded and takes them back so, and single names as they are; all are kept as they
-came.
+Pairs of names and values come url-encoded and go back so, single names come as they are. All are kept as they came.
 Source: Trino, "Client protocol", https://trino.io/docs/476/develop/client-protocol.html
 """
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -30,6 +30,16 @@ _SINGLE = {
     "X-Trino-Schema": "X-Trino-Set-Schema",
     "X-Trino-Path": "X-Trino-Set-Path",
 }
+_AUTHORIZATION_USER = "X-Trino-Set-Authorization-User"
+_NO_AUTHORIZATION_USER = "X-Trino-Reset-Authorization-User"
+_ANSWERS = frozenset(
+    name.lower()
+    for name in (
+        *_SINGLE.values(),
+        *itertools.chain(*_PAIRS.values()),
+        *(_AUTHORIZATION_USER, _NO_AUTHORIZATION_USER),
+    )
+)
 
 
 class Session:
@@ -51,7 +61,7 @@ class Session:
 
     def headers(self) -> dict[str, str]:
         """
-        What goes with a statement; enough for another process to run it in the same session.
+        The headers of a statement. They are all that another process needs to run it in the same session.
         """
         with self._lock:
             joined = {
@@ -72,8 +82,10 @@ class Session:
 
     def remember(self, headers: Mapping[str, str]) -> None:
         """
-        Take note of what an answer of Trino changes.
+        Note what an answer of Trino changes.
         """
+        if _ANSWERS.isdisjoint(map(str.lower, headers)):
+            return  # nearly every page, and there are a thousand a second
         with self._lock:
             for name, answer in _SINGLE.items():
                 self._single[name] = headers.get(answer, self._single.get(name, ""))
@@ -85,8 +97,8 @@ class Session:
             self._remember_user(headers)
 
     def _remember_user(self, headers: Mapping[str, str]) -> None:
-        acting_for = headers.get("X-Trino-Set-Authorization-User")
-        if acting_for is None and "X-Trino-Reset-Authorization-User" not in headers:
+        acting_for = headers.get(_AUTHORIZATION_USER)
+        if acting_for is None and _NO_AUTHORIZATION_USER not in headers:
             return
         self._acting_for = acting_for or ""
         if acting_for is None:
@@ -100,7 +112,7 @@ def parse_roles(text: str) -> dict[str, str]:
     """
     Catalog to role, in Trino's words and url-encoded, from ``analyst`` or ``hive:admin;system:analyst``.
 
-    A role without a catalog is one of the whole system; ``all`` and ``none`` mean what they mean in SET ROLE.
+    A role without a catalog is a system role; ``all`` and ``none`` mean what they mean in SET ROLE.
 
     >>> parse_roles("hive:admin;analyst")
     {'hive': 'ROLE%7Badmin%7D', 'system': 'ROLE%7Banalyst%7D'}

@@ -1,8 +1,8 @@
 """
-Rows that Trino has put aside, in segments: fetched several at a time, decoded, and given in their order.
+Spooled rows: segments that are fetched several at a time, decoded, and returned in order.
 
-A page of the spooling protocol holds no rows but says where they are: in the page itself (inline), or at an address of
-the storage or of Trino. What has been read is acknowledged, so that Trino may remove it.
+A page of the spooling protocol lists segments instead of rows. A segment stands in the page itself (inline), or at an address of
+the storage or of Trino. Each one that was read is acknowledged, so that Trino may remove it.
 
 Source: Trino, "Client protocol", https://trino.io/docs/476/client/client-protocol.html
 """
@@ -23,10 +23,9 @@ from fusion_magic.engines.trino.pages import RawRows, decode_page
 from fusion_magic.errors import EngineUnavailable
 
 if TYPE_CHECKING:
-    from fusion_magic.engines.trino.transport import TrinoClient
+    from fusion_magic.engines.trino.client import TrinoClient
 
 AT_ONCE = 4  # segments on their way or decoded and not yet taken; Trino makes them of 16 MB at most as a rule
-ENCODINGS = ("json+lz4", "json+zstd", "json")
 _CODECS = {"json+zstd": "zstd", "json+lz4": "lz4_raw"}
 
 
@@ -93,7 +92,7 @@ class Segments:
         self, data: Mapping[str, Any], columns: Sequence[Mapping[str, Any]], schema: pa.Schema
     ) -> Iterator[pa.RecordBatch]:
         """
-        Begin to fetch what a page lists; gives the rows of earlier segments when there are too many on their way.
+        Begin to fetch the segments that a page lists. Yields rows of earlier segments while too many are on their way.
 
         Raises:
             EngineUnavailable: A segment is missing, or cannot be had.
@@ -109,14 +108,14 @@ class Segments:
 
     def rows(self, is_enough: Callable[[], bool]) -> Iterator[pa.RecordBatch]:
         """
-        The rows of the segments that were begun, in order, until *is_enough* says so or none is left.
+        The rows of the segments on their way, in order, until *is_enough* or none is left.
         """
         while self._loads and not is_enough():
             yield from self._loads.popleft().result()
 
     def close(self) -> None:
         """
-        Give up what is on its way.
+        Give up the segments on their way.
         """
         self._is_closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,466 +1,304 @@
 """
-HTTP to Trino: headers, authentication, retries, and its errors in our words.
+HTTP to Trino, and to the storage of spooled rows: connections, TLS, proxies, cookies and redirects.
+
+All of it goes over urllib3. A worker with a thousand waiting queries asks for nearly a thousand pages a second, and requests
+would take twice the time for each of them. What the libraries below raise becomes ``NoAnswer``, in words of our own: theirs may
+hold a secret.
 """
 
 from __future__ import annotations
 
-# More than 500 lines: the settings of a connection and its requests stand together until one transport serves both.
-import itertools
-import random
 import re
-import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from http.client import HTTPException
+from http.cookiejar import CookieJar
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from typing import Any, cast
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
-from fusion_magic.engines import EngineQuery
-from fusion_magic.errors import (
-    EngineBusy,
-    EngineRefuses,
-    EngineUnavailable,
-    InvalidSettings,
-    MissingExtra,
-    QueryCanceled,
-    QueryFailed,
-    QueryGone,
-    Span,
+import requests
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NewConnectionError,
+    ProtocolError,
+    ProxyError,
+    SSLError,
 )
+from urllib3.exceptions import TimeoutError as TooSlow
 
-try:
-    import orjson
-    import requests
-    from requests.adapters import HTTPAdapter
-    from trino.exceptions import Error as TrinoLibraryError
+from fusion_magic.engines.trino.auth import SignIn
+from fusion_magic.errors import EngineUnavailable, InvalidSettings
 
-    from fusion_magic.engines.trino.auth import KERBEROS_OPTIONS, authenticate, check_kind
-    from fusion_magic.engines.trino.pages import parse_page
-    from fusion_magic.engines.trino.quick_gets import QuickGets
-    from fusion_magic.engines.trino.session import Session, parse_roles
-    from fusion_magic.engines.trino.spooling import ENCODINGS
-except ImportError as exc:  # pragma: no cover - tested in an environment without them
-    raise MissingExtra("The Trino engine", extra="trino") from exc
-
-SOURCE = "fusion-magic"
-CAPABILITIES = "PARAMETRIC_DATETIME,PATH,SESSION_AUTHORIZATION"
-OPTIONS = (  # of engine.url
-    *("compress", "encoding", "http_scheme", "roles", "verify"),
-    *KERBEROS_OPTIONS,
-)
-TIMEOUT_S = 60.0
-CANCEL_TIMEOUT_S, CANCEL_ATTEMPTS = 10.0, 3
-LONGEST_MESSAGE = 300  # of a refusal; a proxy's page is no message
-PATIENCE_S = (
-    90.0  # with a page that does not come: a coordinator may be restarted, a proxy reloaded
-)
-LONGEST_PAUSE_S = 5.0  # between two attempts at it
-PAGE_SIZE = "16MB"
-MOST_CONNECTIONS = 64  # that are kept open: a worker's threads, and some
-_SAME_EACH_TIME = frozenset({"", "basic", "jwt", "certificate"})  # what shows who asks
-_GONE = frozenset({403, 404, 410})  # of a segment: its time is over
-_BUSY = frozenset({429, 502, 503, 504})
-FOREIGN = (requests.RequestException, TrinoLibraryError, orjson.JSONDecodeError, OSError)
-_CANCELED = frozenset({"USER_CANCELED", "ADMINISTRATIVELY_KILLED"})
-# Trino's names for "later": before it began the query, and while it ran it.
-_NO_ROOM = frozenset({"QUERY_QUEUE_FULL", "SERVER_STARTING_UP", "NO_NODES_AVAILABLE"})
-_OVERLOADED = frozenset({"TOO_MANY_REQUESTS_FAILED", "CLUSTER_OUT_OF_MEMORY"})
-_OVERLOADED_TEXT = "Max requests queued per destination"  # Trino's own requests to its workers
+AGENT = "fusion-magic"
+MOST_CONNECTIONS = 64  # kept open to one server: a worker's threads, and some
+MOST_REDIRECTS = 5
+_NO_RETRIES = urllib3.Retry(False)
+_FOREIGN = (HTTPError, requests.RequestException, HTTPException, OSError)
+_BROKEN = (NewConnectionError, ProtocolError, ProxyError)
+_MOVED = frozenset({307, 308})
+_MOVED_OR_ELSEWHERE = frozenset({301, 302, 303}) | _MOVED  # a POST would become a GET by these
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrinoSettings:
+class Request:
     """
-    Where Trino is and who asks. Secrets do not show in the repr.
-    """
-
-    base_url: str
-    user: str
-    catalog: str = ""
-    schema: str = ""
-    roles: Mapping[str, str] = field(default_factory=dict)
-    verify: bool | str = True
-    is_compressed: bool = False
-    encodings: str = ""
-    auth: str = ""
-    password: str | None = field(default=None, repr=False)
-    token: str | None = field(default=None, repr=False)
-    certificate: str = ""
-    key: str = ""
-    kerberos: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def signs_in_by(self) -> str:
-        """
-        The kind of authentication: what was set, else what the secrets are for; empty for none.
-        """
-        return self.auth or (
-            "jwt"
-            if self.token
-            else "basic"
-            if self.password
-            else "certificate"
-            if self.certificate
-            else ""
-        )
-
-    @classmethod
-    def from_url(
-        cls, url: str, *, user: str, password: str | None = None, **others: Any
-    ) -> TrinoSettings:
-        """
-        From ``trino://user@host:port/catalog/schema?http_scheme=https&roles=…&verify=/path/ca.pem&compress=true``.
-
-        With ``kerberos_service`` and the others of ``auth.KERBEROS_OPTIONS`` where ``engine.auth`` is ``kerberos``.
-
-        Port 443 and 8443, and every secret, mean HTTPS unless the URL says http. Without a user in it, the user is the
-        one whom the token or certificate names, and *user* where there is only a password or nothing.
-
-        Raises:
-            InvalidSettings: No host, an option that does not exist, or a secret over plain HTTP.
-        """
-        parts, port = _split(url)
-        options = _options(parts.query)
-        password = password or (unquote(parts.password) if parts.password else None)
-        has_secret = any((password, *map(others.get, ("token", "certificate", "auth"))))
-        is_tls = port in {443, 8443} or has_secret
-        scheme = parts.scheme if parts.scheme != "trino" else "https" if is_tls else "http"
-        scheme = options.get("http_scheme", scheme)
-        if has_secret and scheme != "https":
-            raise InvalidSettings(
-                "A password, token or login is not sent over plain HTTP.",
-                hint="Use https for Trino.",
-            )
-        host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
-        path = [*map(unquote, filter(None, parts.path.split("/"))), "", ""]
-        made = cls(
-            base_url=f"{scheme}://{host}:{port or (443 if scheme == 'https' else 8080)}",
-            user=unquote(parts.username or ""),
-            catalog=path[0],
-            schema=path[1],
-            roles=parse_roles(options.get("roles", "")),
-            verify=_verification(options.get("verify", "true")),
-            is_compressed=options.get("compress", "false") == "true",
-            encodings=_encodings(options.get("encoding", "none")),
-            password=password,
-            kerberos={name: value for name, value in options.items() if name in KERBEROS_OPTIONS},
-            **others,
-        )
-        check_kind(made)
-        names_user = made.signs_in_by in {"jwt", "certificate", "oauth2", "kerberos"}
-        return made if made.user or names_user else replace(made, user=user)
-
-
-def _split(url: str) -> tuple[Any, int | None]:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as exc:
-        raise InvalidSettings(
-            "engine.url cannot be read.", hint="trino://user@host:8443/catalog"
-        ) from exc
-    if not parts.hostname:
-        raise InvalidSettings("engine.url names no host.", hint="trino://user@host:8443/catalog")
-    return parts, port
-
-
-def _options(query: str) -> dict[str, str]:
-    options = {key: values[-1] for key, values in parse_qs(query).items()}
-    for name in options:
-        if name not in OPTIONS:
-            raise InvalidSettings(
-                f"engine.url has no option {name}.", hint=f"It has {', '.join(OPTIONS)}."
-            )
-    return options
-
-
-def _encodings(text: str) -> str:
-    """
-    How spooled rows may come, most wanted first; empty for rows in Trino's own answers.
-    """
-    wanted = [] if text == "none" else text.replace(" ", "+").split(",")
-    for name in wanted:
-        if name not in ENCODINGS:
-            raise InvalidSettings(
-                f"encoding is {text} in engine.url.",
-                hint=f"It is {', '.join(ENCODINGS)} (several with commas), or none.",
-            )
-    return ",".join(wanted)
-
-
-def _verification(text: str) -> bool | str:
-    """
-    What the option ``verify`` says: yes, no, or the file of the authorities that are trusted.
-    """
-    if text in {"true", "false"}:
-        return text == "true"
-    path = Path(text).expanduser()
-    if not path.exists():
-        raise InvalidSettings(
-            f"verify is {text} in engine.url, and there is no such file.",
-            hint="It is the PEM file of the authority that signed Trino's certificate; or true, or false.",
-        )
-    return str(path)
-
-
-class TrinoClient:
-    """
-    The requests of one connection. Safe to use from several threads.
+    One request, without what shows who asks.
     """
 
-    def __init__(self, settings: TrinoSettings) -> None:
-        self._settings = settings
-        self.session = Session(
-            catalog=settings.catalog, schema=settings.schema, roles=settings.roles
-        )
-        self.login_url: str | None = None
-        self._http, self._storage = requests.Session(), requests.Session()
-        for scheme in ("http://", "https://"):
-            self._http.mount(scheme, HTTPAdapter(pool_maxsize=MOST_CONNECTIONS))
-        if not settings.is_compressed:
-            # Trino compresses slower than most networks carry: 1.3 s of 1.8 for 38 MB, measured on loopback.
-            self._http.headers["Accept-Encoding"] = "identity"
-        authenticate(self._http, settings, ask=self._ask)
-        # Looked up at each request, the environment's proxies and authorities took a third of a request's time.
-        found = self._http.merge_environment_settings(
-            settings.base_url, {}, None, settings.verify, None
-        )
-        self._verify: bool | str = found["verify"]
-        self._http.proxies, self._http.trust_env = found["proxies"], False
-        self._quick = (
-            QuickGets(self._http, self._identity(), verify=self._verify, timeout_s=TIMEOUT_S)
-            if settings.signs_in_by in _SAME_EACH_TIME
-            else None
-        )
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
+    timeout_s: float
 
-    @property
-    def address(self) -> str:
-        """
-        Host and port.
-        """
-        return self._settings.base_url.partition("://")[2]
 
-    def submit(
-        self, query: EngineQuery, *, properties: Mapping[str, str] | None = None
-    ) -> Mapping[str, Any]:
-        """
-        The first page of a statement, with session *properties* that are for it alone.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    A whole answer. ``headers`` finds names in upper and lower case.
+    """
 
-        A connection that breaks is not tried again here: the server may have taken the statement.
-        """
-        url = f"{self._settings.base_url}/v1/statement"
-        return self._page(
-            "POST",
-            url,
-            data=query.sql.encode(),
-            headers=self._headers(query, properties or {}),
-            is_repeatable=False,
-            is_remembered=query.session is None,
-        )
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
 
-    def next_page(
-        self, uri: str, *, wait_s: float | None = None, is_remembered: bool = True
-    ) -> Mapping[str, Any]:
-        """
-        The page at *uri*, which may be asked for again until its successor is.
 
-        Args:
-            wait_s: Seconds that Trino waits for news before it answers; None for its own second.
+class NoAnswer(Exception):
+    """
+    No whole answer came.
 
-            is_remembered: Whether what the statement changes of the session is for later ones of this connection.
-        """
-        mark = "&" if "?" in uri else "?"
-        wait = "" if wait_s is None else f"&maxWait={wait_s * 1000:.0f}ms"
-        url = f"{uri}{mark}targetResultSize={PAGE_SIZE}{wait}"
-        page = self._quick_page(url, is_remembered=is_remembered)
-        if page is not None:
-            return page
-        return self._page("GET", url, headers=self._identity(), is_remembered=is_remembered)
+    Attributes:
+        reason: Why, in a few words.
+        is_tls: The two do not trust each other.
+        is_connect_timeout: The server was not reached in time, so that it has nothing of the request.
+    """
 
-    def segment(
+    def __init__(
+        self, reason: str, *, is_tls: bool = False, is_connect_timeout: bool = False
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.is_tls = is_tls
+        self.is_connect_timeout = is_connect_timeout
+
+
+class Transport:
+    """
+    Connections to the servers that addresses name. Safe to use from several threads.
+
+    Args:
+        verify: Whether servers must prove who they are, or the file of the authorities that are trusted.
+
+        certificate: The PEM file that shows who asks, and ``key`` its key's where that is another file.
+
+        sign_in: What shows who asks with each request. Where a redirect leads to another server, that one is not told.
+
+        cookies: What servers have set, shared with the requests of a login.
+
+        is_compressed: Whether answers may be compressed.
+
+        is_tls_only: Whether plain HTTP is refused.
+    """
+
+    def __init__(
         self,
-        uri: str,
-        headers: Mapping[str, str],
         *,
-        size_bytes: int,
-        is_wanted: Callable[[], bool],
-    ) -> bytes:
-        """
-        A spooled part of a result, whole.
+        verify: bool | str = True,
+        certificate: str = "",
+        key: str = "",
+        sign_in: SignIn | None = None,
+        cookies: CookieJar | None = None,
+        is_compressed: bool = False,
+        is_tls_only: bool = False,
+    ) -> None:
+        self._verify = verify
+        self._files = {"cert_file": certificate, "key_file": key or certificate}
+        self._sign_in = sign_in or SignIn()
+        self._cookies = CookieJar() if cookies is None else cookies
+        self._is_tls_only = is_tls_only
+        # Trino compresses slower than most networks carry: 1.3 s of 1.8 for 38 MB, measured on loopback.
+        accepted = urllib3.make_headers(accept_encoding=True)["accept-encoding"]
+        self._headers = {
+            "User-Agent": AGENT,
+            "Accept": "*/*",
+            "Accept-Encoding": accepted if is_compressed else "identity",
+        }
+        self._routes: dict[str, _Route] = {}
 
-        Args:
-            is_wanted: Asked before another attempt.
+    def send(self, request: Request) -> Answer:
+        """
+        The answer to a request, whatever its status is; redirects are followed.
 
         Raises:
-            EngineUnavailable: It could not be fetched for a while, or is gone.
+            NoAnswer: None came, or half of one.
+            InvalidSettings: A header that HTTP has no place for.
+            EngineRefuses: There is no ticket, or the login failed.
+            EngineUnavailable: The address is plain HTTP, and that is refused.
         """
-        deadline = time.monotonic() + PATIENCE_S
-        for attempt in itertools.count():
-            is_last = time.monotonic() > deadline
-            try:
-                response = self._fetch(uri, headers)
-                content = response.content
-                if response.status_code == requests.codes.ok and len(content) == size_bytes:
-                    return content
-                is_hopeless = response.status_code in _GONE
-                reason = f"status {response.status_code}, {len(content):,} bytes of {size_bytes:,}"
-            except FOREIGN as exc:
-                is_hopeless, reason = False, _reason(exc)
-            if is_hopeless or is_last or not is_wanted():
-                raise EngineUnavailable(
-                    f"A part of the result at {_origin(uri)} could not be fetched: {reason}.",
-                    hint="Is that storage reachable from here? With encoding=none in engine.url, which is the default, rows come through Trino.",
-                )
-            _pause(attempt)
-        raise AssertionError  # pragma: no cover - the last attempt returns or raises
-
-    def acknowledge(self, uri: str, headers: Mapping[str, str]) -> None:
-        """
-        Tell Trino that a part of a result was read; one that is not told removes it later.
-        """
-        with suppress(*FOREIGN):
-            self._fetch(uri, headers)
-
-    def _fetch(self, uri: str, headers: Mapping[str, str]) -> requests.Response:
-        """
-        From Trino as who asks; from a storage, whose address is its own leave, as nobody.
-        """
-        if _origin(uri) == _origin(self._settings.base_url):
-            return self._send(
-                "GET", uri, headers={**self._identity(), **headers}, timeout=TIMEOUT_S
-            )
-        verify = self._settings.verify if self._settings.verify is False else True
-        return self._storage.get(uri, headers=dict(headers), timeout=TIMEOUT_S, verify=verify)
-
-    def cancel(self, uri: str | None) -> None:
-        """
-        Stop the statement whose next page is at *uri*; nothing happens where it has ended.
-        """
-        if uri is None:
-            return
-        for attempt in range(CANCEL_ATTEMPTS):
-            try:
-                response = self._send(
-                    "DELETE", uri, headers=self._identity(), timeout=CANCEL_TIMEOUT_S
-                )
-                if response.status_code not in _BUSY:
-                    return
-            except FOREIGN as exc:
-                if attempt == CANCEL_ATTEMPTS - 1:
-                    raise EngineUnavailable(
-                        f"Trino could not be told to stop the query: {_reason(exc)}."
-                    ) from exc
-            time.sleep(0.2 * 2**attempt)
+        with _translated():
+            answer = self._exchange(request, self._shown(request))
+            following = request
+            for _ in range(MOST_REDIRECTS):
+                address = _moved_to(following, answer)
+                if address is None:
+                    break
+                following = replace(following, url=address)
+                is_same = origin_of(address) == origin_of(request.url)
+                answer = self._exchange(following, self._shown(following) if is_same else "")
+            if answer.status == HTTPStatus.UNAUTHORIZED:
+                return self._logged_in(request) or answer
+            return answer
 
     def close(self) -> None:
         """
         Let go of the connections.
         """
-        self._http.close()
-        self._storage.close()
+        while self._routes:
+            self._routes.popitem()[1].manager.clear()
 
-    def _ask(self, url: str) -> None:
-        self.login_url = url
-
-    def _identity(self, session: Mapping[str, str] | None = None) -> dict[str, str]:
-        acting_for = (session or {}).get("X-Trino-User", "")
-        headers = {
-            "X-Trino-User": acting_for or self._settings.user,
-            "X-Trino-Original-User": self._settings.user if acting_for else "",
-            "X-Trino-Source": SOURCE,
-        }
-        return {name: value for name, value in headers.items() if value}
-
-    def _headers(self, query: EngineQuery, properties: Mapping[str, str]) -> dict[str, str]:
-        tags = [f"job:{query.job_id}", *query.tags] if query.job_id else list(query.tags)
-        session = self.session.headers() if query.session is None else query.session
-        own = [f"{name}={quote(value)}" for name, value in properties.items()]
-        headers = {
-            **session,
-            **self._identity(session),
-            "X-Trino-Session": ",".join(filter(None, (session.get("X-Trino-Session"), *own))),
-            "X-Trino-Client-Tags": ",".join(quote(tag, safe=":") for tag in tags),
-            "X-Trino-Client-Capabilities": CAPABILITIES,
-            "X-Trino-Trace-Token": query.job_id,
-            "X-Trino-Query-Data-Encoding": self._settings.encodings,
-        }
-        return {name: value for name, value in headers.items() if value}
-
-    def _send(self, method: str, url: str, **options: Any) -> requests.Response:
-        """
-        One request, its answer whatever it is.
-
-        Raises:
-            InvalidSettings: What cannot even be sent.
-        """
-        self._refuse_plain(url)
-        try:
-            # Given with each request: REQUESTS_CA_BUNDLE would win over what the session says.
-            return self._http.request(method, url, verify=self._verify, **options)
-        except UnicodeError:
-            # Without its cause, which holds the secret.
-            raise InvalidSettings(
-                "The user, password, token, catalog or schema for Trino has a character that its protocol has no place for.",
-                hint="Letters beyond Latin-1, such as €, cannot be sent so.",
-            ) from None
-        finally:
-            self.login_url = None
-
-    def _refuse_plain(self, url: str) -> None:
-        if self._settings.base_url.startswith("https:") and not url.startswith("https:"):
+    def _exchange(self, request: Request, shown: str) -> Answer:
+        parts = urlsplit(request.url)
+        if self._is_tls_only and parts.scheme != "https":
             raise EngineUnavailable(
                 "Trino answers over HTTPS and gives addresses that are plain HTTP; no secret is sent there.",
                 hint="Behind a proxy Trino needs http-server.process-forwarded=true.",
             )
+        origin = f"{parts.scheme}://{parts.netloc}"
+        route = self._routes.get(origin) or self._open(origin)
+        headers = {**self._headers, **request.headers, **self._cookie(request.url)}
+        if shown:
+            headers["Authorization"] = shown
+        answer = route.pool.urlopen(
+            *(request.method, route.target(parts)),
+            body=request.body,
+            headers=headers,
+            timeout=request.timeout_s,
+            retries=_NO_RETRIES,
+            redirect=False,
+            assert_same_host=False,
+        )
+        if "Set-Cookie" in answer.headers:
+            self._cookies.extract_cookies(cast("Any", answer), _address(request.url))
+        return Answer(answer.status, answer.headers, answer.data)
 
-    def _quick_page(self, url: str, *, is_remembered: bool) -> Mapping[str, Any] | None:
-        self._refuse_plain(url)
-        answer = self._quick.get(url) if self._quick is not None else None
-        if answer is None:
-            return None
+    def _shown(self, request: Request) -> str:
+        return self._sign_in.authorization(request.url, request.headers)
+
+    def _cookie(self, url: str) -> dict[str, str]:
+        if not len(self._cookies):
+            return {}
+        asked = _address(url)
+        self._cookies.add_cookie_header(asked)
+        return {"Cookie": str(asked.get_header("Cookie"))} if asked.has_header("Cookie") else {}
+
+    def _logged_in(self, request: Request) -> Answer | None:
+        """
+        The answer after a login; None where there is none to be had.
+        """
+        found = self._sign_in.log_in(
+            request.method,
+            request.url,
+            headers={**self._headers, **request.headers},
+            body=request.body,
+            timeout_s=request.timeout_s,
+        )
+        return (
+            Answer(found.status_code, found.headers, found.content) if found is not None else None
+        )
+
+    def _open(self, origin: str) -> _Route:
+        """
+        The way to a server, as the environment wants it: through a proxy or not, with authorities of its own or requests'.
+        """
+        with requests.Session() as session:
+            found = session.merge_environment_settings(origin, {}, None, self._verify, None)
+        manager = _manager(
+            _proxy(origin, found["proxies"]),
+            **_trusted(found["verify"]),
+            **(self._files if self._files["cert_file"] else {}),
+        )
+        route = _Route(manager, manager.connection_from_url(origin))
+        return self._routes.setdefault(origin, route)
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """
+    The connections to one server.
+    """
+
+    manager: urllib3.PoolManager
+    pool: urllib3.HTTPConnectionPool
+
+    def target(self, parts: SplitResult) -> str:
+        """
+        What stands in a request's first line: for a proxy that passes requests on, the whole address.
+        """
+        path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        is_passed_on = self.pool.proxy is not None and parts.scheme == "http"
+        return f"{parts.scheme}://{parts.netloc}{path}" if is_passed_on else path
+
+
+def _address(url: str) -> urllib.request.Request:
+    """
+    What a jar of cookies takes an address as; nothing is requested by it.
+    """
+    return urllib.request.Request(url)  # noqa: S310 - not opened
+
+
+def _proxy(origin: str, proxies: Mapping[str, str]) -> str:
+    """
+    The address of the proxy on the way to *origin*; empty for none.
+    """
+    found = proxies.get(origin.partition(":")[0]) or proxies.get("all", "")
+    return f"http://{found}" if found and "://" not in found else found
+
+
+def _trusted(verify: bool | str) -> dict[str, str]:
+    if not verify:
+        return {"cert_reqs": "CERT_NONE"}
+    place = requests.certs.where() if verify is True else verify  # type: ignore[attr-defined] # documented there, defined in certifi
+    kind = "ca_cert_dir" if Path(place).is_dir() else "ca_certs"
+    return {"cert_reqs": "CERT_REQUIRED", kind: place}
+
+
+def _manager(proxy: str, **tls: Any) -> urllib3.PoolManager:
+    if proxy.startswith("socks"):
         try:
-            page = parse_page(answer.data)
-        except orjson.JSONDecodeError:
-            return None
-        if is_remembered:
-            self.session.remember(answer.headers)
-        return page
-
-    def _page(
-        self,
-        method: str,
-        url: str,
-        *,
-        is_repeatable: bool = True,
-        is_remembered: bool = True,
-        **options: Any,
-    ) -> Mapping[str, Any]:
-        deadline = time.monotonic() + PATIENCE_S
-        for attempt in itertools.count():
-            is_last = time.monotonic() > deadline
-            try:
-                response = self._send(method, url, timeout=TIMEOUT_S, **options)
-                if response.status_code == requests.codes.ok:
-                    if is_remembered:
-                        self.session.remember(response.headers)
-                    return parse_page(response.content)
-                if response.status_code not in _BUSY or is_last:
-                    raise _refused(response, self._settings)
-            except FOREIGN as exc:
-                is_lost = not is_repeatable and not isinstance(exc, requests.ConnectTimeout)
-                if is_lost or is_last or isinstance(exc, TrinoLibraryError):
-                    raise _unreachable(self._settings, exc) from exc
-            _pause(attempt)
-        raise AssertionError  # pragma: no cover - the last attempt returns or raises
+            from urllib3.contrib.socks import SOCKSProxyManager
+        except ImportError as exc:
+            raise InvalidSettings(
+                "The way to Trino goes through a SOCKS proxy, and the package PySocks is not installed.",
+                hint="pip install PySocks; or take ALL_PROXY and HTTPS_PROXY out of the environment.",
+            ) from exc
+        return SOCKSProxyManager(proxy, maxsize=MOST_CONNECTIONS, **tls)
+    if not proxy:
+        return urllib3.PoolManager(maxsize=MOST_CONNECTIONS, **tls)
+    parts = urlsplit(proxy)
+    secret = (
+        f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
+    )
+    headers = urllib3.make_headers(proxy_basic_auth=secret)
+    return urllib3.ProxyManager(proxy, proxy_headers=headers, maxsize=MOST_CONNECTIONS, **tls)
 
 
-def _pause(attempt: int) -> None:
-    pause_s = min(LONGEST_PAUSE_S, 0.05 * 2 ** min(attempt, 10))
-    time.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 - a pause
+def _moved_to(request: Request, answer: Answer) -> str | None:
+    """
+    Where a redirect sends *request*; None where it does not, or not as the request that it is.
+    """
+    followed = _MOVED_OR_ELSEWHERE if request.method == "GET" else _MOVED
+    if answer.status not in followed or "Location" not in answer.headers:
+        return None
+    return urljoin(request.url, answer.headers["Location"])
 
 
-def _origin(url: str) -> str:
+def origin_of(url: str) -> str:
     """
     Scheme, host and port.
     """
@@ -469,88 +307,32 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}:{port}"
 
 
-def failure(error: Mapping[str, Any], sql: str, query_id: str | None) -> Exception:
+@contextmanager
+def _translated() -> Iterator[None]:
     """
-    Trino's error in our words, its line and column as a span of *sql*.
+    Errors of the libraries below in our words.
     """
-    message = str(error.get("message", "The query failed."))
-    name = str(error.get("errorName", ""))
-    if name in _CANCELED:
-        return QueryCanceled(message, query_id=query_id)
-    is_overloaded = name in _OVERLOADED or _OVERLOADED_TEXT in message
-    if name in _NO_ROOM or is_overloaded:
-        return EngineBusy(message, is_begun=is_overloaded, query_id=query_id, error_name=name)
-    place = error.get("errorLocation")
-    span = None
-    if place:
-        message = message.removeprefix(f"line {place['lineNumber']}:{place['columnNumber']}: ")
-        lines = sql.split("\n")
-        start = sum(len(line) + 1 for line in lines[: place["lineNumber"] - 1])
-        start += place["columnNumber"] - 1
-        span = Span(start, start + 1)
-    return QueryFailed(message, span=span, query_id=query_id, error_name=name)
+    try:
+        yield
+    except _FOREIGN as exc:
+        raise _no_answer(exc) from exc
+    except ValueError:
+        # Without its cause, which holds the secret.
+        raise InvalidSettings(
+            "The user, password, token, catalog or schema for Trino has a character that its protocol has no place for.",
+            hint="Letters beyond Latin-1, such as €, cannot be sent so.",
+        ) from None
 
 
-def _refused(response: requests.Response, settings: TrinoSettings) -> EngineUnavailable | QueryGone:
-    status = response.status_code
-    if status in {404, 410}:
-        return QueryGone(
-            "Trino no longer knows the query: it was restarted, or nobody asked for the result in time."
-        )
-    if status in {401, 403}:
-        return EngineRefuses(
-            f"Trino refuses the user{_said(response, settings)} ({status}).", hint=_hint(settings)
-        )
-    return EngineUnavailable(f"Trino answers with status {status}.")
-
-
-def _said(response: requests.Response, settings: TrinoSettings) -> str:
-    """
-    The server's own words, without markup and whatever secret they might hold.
-    """
-    text = response.text.strip().partition("\n")[0]
-    if not text or text.startswith("<") or len(text) > LONGEST_MESSAGE:
-        return ""
-    for secret in filter(None, (settings.password, settings.token)):
-        text = text.replace(secret, "…")
-    return f": {text.rstrip('.')}"
-
-
-def _hint(settings: TrinoSettings) -> str:
-    shown = {
-        "basic": "engine.url's user, and FUSION_ENGINE_PASSWORD",
-        "jwt": "FUSION_ENGINE_TOKEN; engine.url's user must be the one whom it names, or none",
-        "certificate": "engine.certificate; engine.url's user must be the one whom it names, or none",
-        "": "engine.url's user, and FUSION_ENGINE_PASSWORD or FUSION_ENGINE_TOKEN",
-    }
-    return f"Check {shown.get(settings.signs_in_by, 'engine.url and engine.auth')}."
-
-
-def _unreachable(settings: TrinoSettings, exc: Exception) -> EngineUnavailable:
-    if isinstance(exc, requests.exceptions.SSLError):
-        return EngineRefuses(
-            f"Trino at {settings.base_url} cannot be trusted, or does not trust us: {_tls_reason(exc)}.",
-            hint="engine.url with ?verify=/path/ca.pem trusts the authority in that file; engine.certificate shows who asks.",
-        )
-    if isinstance(exc, TrinoLibraryError):
-        return EngineRefuses(
-            f"Logging in to Trino at {settings.base_url} failed: {type(exc).__name__}.",
-            hint="Try again and log in with the browser; the server must offer engine.auth's kind.",
-        )
-    return EngineUnavailable(
-        f"Trino at {settings.base_url} does not answer: {_reason(exc)}.",
-        hint="Is engine.url right, and is the server up? `%fusion doctor` checks it.",
-    )
-
-
-def _reason(exc: Exception) -> str:
-    if isinstance(exc, requests.Timeout):
-        return "it takes too long"
-    if isinstance(exc, requests.exceptions.SSLError):
-        return _tls_reason(exc)
-    return (
-        "the connection failed" if isinstance(exc, requests.ConnectionError) else type(exc).__name__
-    )
+def _no_answer(exc: Exception) -> NoAnswer:
+    if isinstance(exc, (SSLError, requests.exceptions.SSLError)):
+        return NoAnswer(_tls_reason(exc), is_tls=True)
+    # A connection that is refused is one that timed out in urllib3's family of errors.
+    if isinstance(exc, (TooSlow, requests.Timeout)) and not isinstance(exc, NewConnectionError):
+        is_connect = isinstance(exc, (ConnectTimeoutError, requests.ConnectTimeout))
+        return NoAnswer("it takes too long", is_connect_timeout=is_connect)
+    is_broken = isinstance(exc, (*_BROKEN, requests.ConnectionError))
+    return NoAnswer("the connection failed" if is_broken else type(exc).__name__)
 
 
 def _tls_reason(exc: Exception) -> str:

@@ -4,6 +4,8 @@ A network that breaks between this program and a real Trino: a result is whole, 
 
 from __future__ import annotations
 
+import http.client
+import json
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -13,11 +15,12 @@ from typing import Any
 import pytest
 import requests
 import trino
+import urllib3
 
 from fusion_magic.engines import EngineQuery
-from fusion_magic.engines.trino import transport
+from fusion_magic.engines.trino import client
 from fusion_magic.engines.trino.engine import TrinoEngine
-from fusion_magic.engines.trino.transport import TrinoSettings
+from fusion_magic.engines.trino.settings import TrinoSettings
 from fusion_magic.errors import EngineUnavailable, FusionError, QueryGone
 
 pytestmark = pytest.mark.trino
@@ -189,7 +192,7 @@ def test_a_statement_that_was_refused_as_busy_is_sent_again(
 def test_a_server_that_stays_away_is_an_error_after_a_while(
     engine: TrinoEngine, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(client, "PATIENCE_S", 0.5)
     proxy.faults.update({page: status(503) for page in range(3, 500)})
 
     with pytest.raises(EngineUnavailable, match="503"):
@@ -200,8 +203,7 @@ def test_a_server_that_stays_away_is_an_error_after_a_while(
 def test_a_place_that_is_gone_is_said_to_be_gone(
     engine: TrinoEngine, proxy: Proxy, number: int
 ) -> None:
-    # It says so again to who asks twice.
-    proxy.faults[3] = proxy.faults[4] = status(number)
+    proxy.faults[3] = status(number)
 
     with pytest.raises(QueryGone):
         rows(engine)
@@ -215,12 +217,29 @@ def test_a_refused_user_is_told_what_to_check(engine: TrinoEngine, proxy: Proxy)
     assert "FUSION_ENGINE_PASSWORD" in (caught.value.hint or "")
 
 
-def foreign_errors() -> list[type[Exception]]:
+def errors_of(*modules: Any) -> list[type[Exception]]:
+    """
+    The errors that these modules define.
+    """
+    names = {module.__name__ for module in modules}
+    found = {kind for m in modules for kind in vars(m).values() if isinstance(kind, type)}
+    errors = [kind for kind in found if issubclass(kind, Exception) and kind.__module__ in names]
+    return sorted(errors, key=lambda kind: f"{kind.__module__}.{kind.__name__}")
+
+
+def of_a_connection() -> list[type[Exception]]:
+    """
+    What urllib3 and what is below it can raise.
+    """
+    found = errors_of(urllib3.exceptions, http.client)
+    errors = [kind for kind in found if not issubclass(kind, Warning)]
+    return [*errors, OSError, ssl.SSLError, TimeoutError]
+
+
+def of_a_login() -> list[type[Exception]]:
     """
     What requests and the ``trino`` library's authentication can raise.
     """
-    modules = (requests.exceptions, trino.exceptions)
-    found = [kind for module in modules for kind in vars(module).values() if isinstance(kind, type)]
     not_of_a_request = (
         requests.exceptions.RequestsWarning,
         # The library's own client raises these for what a query answers; ours reads the answer itself.
@@ -228,45 +247,71 @@ def foreign_errors() -> list[type[Exception]]:
         trino.exceptions.Warning,
         trino.exceptions.HttpError,
     )
-    errors = [kind for kind in found if issubclass(kind, Exception)]
-    own = [kind for kind in errors if kind.__module__.partition(".")[0] in {"requests", "trino"}]
-    return [kind for kind in own if not issubclass(kind, not_of_a_request)]
+    found = errors_of(requests.exceptions, trino.exceptions)
+    errors = [kind for kind in found if not issubclass(kind, not_of_a_request)]
+    return [*errors, json.JSONDecodeError]
 
 
-def made(kind: type[Exception]) -> Exception:
-    is_json = kind is requests.exceptions.JSONDecodeError
-    return kind("secret-token", "", 0) if is_json else kind("secret-token")
+def raising(kind: type[Exception]) -> Callable[..., None]:
+    """
+    A function that fails with such an error, whatever its constructor wants to know.
+    """
+
+    def fail(*_: Any, **__: Any) -> None:
+        error = kind.__new__(kind)
+        error.args = ("secret-token",)
+        raise error
+
+    return fail
 
 
-@pytest.mark.parametrize("kind", [*foreign_errors(), OSError, ssl.SSLError])
-def test_every_error_of_the_libraries_below_becomes_one_of_ours(
+def is_told(ask: Callable[[], object]) -> None:
+    with pytest.raises(FusionError) as caught:
+        ask()
+    assert "secret-token" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", of_a_connection())
+def test_every_error_of_a_connection_becomes_one_of_ours(
     trino_url: str, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
 ) -> None:
     """
     A foreign exception that nobody translated would reach the notebook as a traceback, perhaps with a secret in it.
     """
-    monkeypatch.setattr(transport, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(client, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(urllib3.HTTPConnectionPool, "urlopen", raising(kind))
     engine = TrinoEngine(TrinoSettings(base_url=trino_url, user="ana"))
-
-    def fail(*_: Any, **__: Any) -> None:
-        raise made(kind)
-
-    monkeypatch.setattr(engine._client._http, "request", fail)
-    monkeypatch.setattr(engine._client._storage, "get", fail)
     for ask in (
-        lambda: engine._client._page("POST", trino_url, is_repeatable=False),
+        lambda: engine._client.submit(EngineQuery("SELECT 1", "")),
         lambda: engine._client.next_page(trino_url),
         lambda: engine._client.cancel(trino_url),
         lambda: engine._client.segment("http://s3/x", {}, size_bytes=1, is_wanted=lambda: True),
     ):
-        with pytest.raises(FusionError) as caught:
-            ask()
-        assert "secret-token" not in str(caught.value)
+        is_told(ask)
     engine.close()
 
 
-def test_the_list_of_foreign_errors_is_the_whole_list() -> None:
-    assert len(foreign_errors()) > 25
+@pytest.mark.parametrize("kind", of_a_login())
+def test_every_error_of_a_login_becomes_one_of_ours(
+    trino_url: str, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    monkeypatch.setattr(client, "PATIENCE_S", 0.1)
+    refusal = urllib3.HTTPResponse(status=401)
+    monkeypatch.setattr(urllib3.HTTPConnectionPool, "urlopen", lambda *_, **__: refusal)
+    monkeypatch.setattr(requests.Session, "request", raising(kind))
+    engine = TrinoEngine(TrinoSettings(base_url=trino_url, user="ana", auth="oauth2"))
+    for ask in (
+        lambda: engine._client.submit(EngineQuery("SELECT 1", "")),
+        lambda: engine._client.next_page(trino_url),
+        lambda: engine._client.cancel(trino_url),
+    ):
+        is_told(ask)
+    engine.close()
+
+
+def test_the_lists_of_foreign_errors_are_the_whole_lists() -> None:
+    assert len(of_a_connection()) > 40
+    assert len(of_a_login()) > 25
 
 
 def test_an_address_without_tls_is_not_told_a_secret(trino_url: str) -> None:

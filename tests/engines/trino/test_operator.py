@@ -16,9 +16,9 @@ import pytest
 
 from fusion_magic import connect
 from fusion_magic.engines import EngineQuery
-from fusion_magic.engines.trino import transport
+from fusion_magic.engines.trino import client
 from fusion_magic.engines.trino.engine import TrinoEngine, TrinoExecution
-from fusion_magic.engines.trino.transport import TrinoSettings
+from fusion_magic.engines.trino.settings import TrinoSettings
 from fusion_magic.errors import EngineUnavailable, QueryCanceled, QueryFailed
 from tests.engines.trino.test_faults import Proxy, status
 from tests.servers.trino import run_query
@@ -99,7 +99,7 @@ def test_a_cancel_before_the_first_page_stops_the_query(
         execution.cancel()
         return page
 
-    engine._client.submit = cancelled_meanwhile  # type: ignore[method-assign]
+    engine._client.submit = cancelled_meanwhile  # type: ignore[method-assign] # a cancel at that moment
 
     with pytest.raises(QueryCanceled):
         list(execution.batches())
@@ -150,7 +150,7 @@ def test_a_query_whose_row_cannot_be_held_is_stopped(
 def test_a_query_whose_pages_do_not_come_is_stopped(
     trino_url: str, mark: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(client, "PATIENCE_S", 0.2)
     proxy = Proxy(trino_url)
     made = TrinoEngine(TrinoSettings(base_url=proxy.url, user="ana"))
     proxy.faults.update({page: status(503) for page in range(6, 500)})
@@ -201,7 +201,7 @@ def test_a_write_is_stopped_or_drained_to_its_end(
             stopped.cancel()
         return page
 
-    engine._client.next_page = cancelled_meanwhile  # type: ignore[method-assign]
+    engine._client.next_page = cancelled_meanwhile  # type: ignore[method-assign] # a cancel at that moment
     with pytest.raises(QueryCanceled):
         list(stopped.batches())
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -13,14 +14,15 @@ from urllib.parse import unquote, urlsplit
 import fsspec
 import pyarrow as pa
 import pytest
-import requests
+import urllib3
 
 from fusion_magic import connect
 from fusion_magic.engines import EngineQuery
-from fusion_magic.engines.trino import transport
+from fusion_magic.engines.trino import client
 from fusion_magic.engines.trino.engine import TrinoEngine
-from fusion_magic.engines.trino.spooling import AT_ONCE, ENCODINGS, Segments
-from fusion_magic.engines.trino.transport import TrinoSettings
+from fusion_magic.engines.trino.settings import ENCODINGS, TrinoSettings
+from fusion_magic.engines.trino.spooling import AT_ONCE, Segments
+from fusion_magic.engines.trino.transport import Answer, Request
 from fusion_magic.engines.trino.types import schema_of
 from fusion_magic.errors import EngineUnavailable, InvalidSettings, QueryCanceled
 from tests.servers.lake_trino import BUCKET, LakeTrino
@@ -29,6 +31,7 @@ pytestmark = pytest.mark.trino
 ROWS = 60_175
 LARGE = "SELECT * FROM tpch.tiny.lineitem ORDER BY orderkey"  # some 9 MB
 PATIENCE_S = 20.0
+Fault = Callable[[Answer], Answer]
 COLUMNS: list[dict[str, Any]] = [
     {"name": "n", "type": "bigint", "typeSignature": {"rawType": "bigint", "arguments": []}}
 ]
@@ -61,32 +64,30 @@ class Storage:
     The way to the bucket, on which *fault* spoils the answers whose numbers are given.
     """
 
-    def __init__(self, engine: TrinoEngine, fault: Callable[[requests.Response], None]) -> None:
-        self._get = engine._client._storage.get
-        engine._client._storage.get = self.get  # type: ignore[method-assign,assignment]
+    def __init__(self, engine: TrinoEngine, fault: Fault) -> None:
+        self._exchange = engine._client._storage._exchange
+        engine._client._storage._exchange = self.exchange  # type: ignore[method-assign] # spoils some
         self.fault = fault
         self.spoiled: frozenset[int] = frozenset()
         self.asked: list[str] = []
 
-    def get(self, url: str, **options: Any) -> requests.Response:
-        self.asked.append(url)
+    def exchange(self, request: Request, shown: str) -> Answer:
+        self.asked.append(request.url)
         number = len(self.asked)
-        answer = self._get(url, **options)
-        if number in self.spoiled:
-            self.fault(answer)
-        return answer
+        answer = self._exchange(request, shown)
+        return self.fault(answer) if number in self.spoiled else answer
 
 
-def lost(answer: requests.Response) -> None:
-    raise requests.ConnectionError("secret-signature")
+def lost(answer: Answer) -> Answer:
+    raise urllib3.exceptions.ProtocolError("secret-signature")
 
 
-def cut(answer: requests.Response) -> None:
-    answer._content = answer.content[:-1]
+def cut(answer: Answer) -> Answer:
+    return replace(answer, content=answer.content[:-1])
 
 
-def busy(answer: requests.Response) -> None:
-    answer.status_code = 503
+def busy(answer: Answer) -> Answer:
+    return replace(answer, status=503)
 
 
 def test_a_large_result_is_whole_and_in_order_and_leaves_nothing(
@@ -106,9 +107,7 @@ def test_a_large_result_is_whole_and_in_order_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("fault", [lost, cut, busy])
-def test_a_segment_that_does_not_arrive_is_fetched_again(
-    engine: TrinoEngine, fault: Callable[[requests.Response], None]
-) -> None:
+def test_a_segment_that_does_not_arrive_is_fetched_again(engine: TrinoEngine, fault: Fault) -> None:
     storage = Storage(engine, fault)
     storage.spoiled = frozenset({1, 2, 4})
 
@@ -118,7 +117,7 @@ def test_a_segment_that_does_not_arrive_is_fetched_again(
 def test_a_segment_that_never_arrives_is_an_error_that_says_what_to_do(
     engine: TrinoEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(client, "PATIENCE_S", 0.3)
     storage = Storage(engine, lost)
     storage.spoiled = frozenset(range(2, 1000))
 
@@ -135,8 +134,8 @@ def test_a_segment_that_is_gone_is_an_error_at_once(engine: TrinoEngine) -> None
     arriving = batches(engine)
     next(arriving)
 
-    def gone(answer: requests.Response) -> None:
-        answer.status_code = 404
+    def gone(answer: Answer) -> Answer:
+        return replace(answer, status=404)
 
     storage = Storage(engine, gone)
     storage.spoiled = frozenset(range(1, 1000))
@@ -169,7 +168,7 @@ def test_no_more_than_a_few_segments_are_on_their_way(engine: TrinoEngine) -> No
     time.sleep(2)
 
     asked = len(storage.asked)
-    arriving.close()  # type: ignore[attr-defined]
+    arriving.close()  # type: ignore[attr-defined] # a generator
     assert asked <= AT_ONCE + 1
 
 
@@ -198,7 +197,7 @@ def test_rows_come_in_pages_where_the_url_says_so(lake: LakeTrino, tmp_path: Pat
         with connect(
             data_dir=str(tmp_path), engine_url=url + option, worker_start="never"
         ) as fusion:
-            storage = Storage(fusion.engine, lost)  # type: ignore[arg-type]
+            storage = Storage(fusion.engine, lost)  # type: ignore[arg-type] # Trino's
             assert fusion.run(LARGE).row_count == ROWS
             assert bool(storage.asked) is is_spooled
     with pytest.raises(InvalidSettings, match="encoding is xml"):
@@ -238,7 +237,7 @@ def listed(offset: int, rows: int, **facts: Any) -> dict[str, Any]:
 def test_a_result_is_never_short_in_silence(
     data: dict[str, Any], content: bytes, says: str
 ) -> None:
-    segments = Segments(Shelf(content))  # type: ignore[arg-type]
+    segments = Segments(Shelf(content))  # type: ignore[arg-type] # as much of a client as it takes
 
     def read() -> list[pa.RecordBatch]:
         begun = segments.read(data, COLUMNS, schema_of(COLUMNS))

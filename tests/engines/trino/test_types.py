@@ -17,7 +17,7 @@ import pytest
 
 from fusion_magic.engines import EngineQuery
 from fusion_magic.engines.trino.engine import TrinoEngine, TrinoExecution
-from fusion_magic.engines.trino.transport import TrinoSettings
+from fusion_magic.engines.trino.settings import TrinoSettings
 from fusion_magic.errors import QueryFailed
 
 pytestmark = pytest.mark.trino
