@@ -6,8 +6,9 @@ PYTHON := $(or $(PYTHON),$(shell for p in python3.13 python3.12 python3.11 pytho
 BIN := .venv/bin
 DEMO := .venv/demo.ok
 DEV := .venv/dev.ok
+DOCS := .venv/docs.ok
 
-.PHONY: faults kerberos help data demo lab notebooks test lint bench clean system
+.PHONY: docs faults kerberos help data demo lab notebooks test lint bench clean system
 
 help:
 	@echo "make demo    the quickstart notebook on the embedded default, printed"
@@ -15,6 +16,7 @@ help:
 	@echo "make test    every test, on real Trino and PostgreSQL, which it fetches and starts"
 	@echo "make notebooks    run the notebooks and store their outputs"
 	@echo "make lint    format, lint, types, layers"
+	@echo "make docs    the documentation as HTML: its pages are run, its links followed"
 	@echo "make bench   the benchmarks against the peers"
 	@echo "make faults  workers and schedulers killed 200 times, outages of a minute: half an hour"
 	@echo "make kerberos  Trino behind a real KDC; the system's Kerberos must be there"
@@ -69,11 +71,20 @@ lint: $(DEV)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+$(DOCS): $(DEV) pyproject.toml
+	$(BIN)/uv pip install -q --python $(BIN)/python -c requirements.lock --group docs
+	touch $@
+
+# Warnings are errors: a page that fails, a reference that leads nowhere.
+docs: $(DOCS)
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	$(BIN)/python docs/check_links.py docs/_build/html
+
 bench: $(DEV)
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf .venv .cache dist notebooks/data
+	rm -rf .venv .cache dist docs/_build docs/reference/generated notebooks/data
 
 # Workers and schedulers killed 200 times, outages of 60 s; make test kills each 20 times, with shorter outages.
 faults: system $(DEV)
