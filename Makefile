@@ -8,15 +8,16 @@ DEMO := .venv/demo.ok
 DEV := .venv/dev.ok
 DOCS := .venv/docs.ok
 
-.PHONY: docs faults kerberos help data demo lab notebooks test lint bench clean system
+.PHONY: docs lock faults kerberos help demo lab notebooks test lint bench clean system
 
 help:
-	@echo "make demo    the quickstart notebook on the embedded default, printed"
-	@echo "make lab     the same notebook in JupyterLab"
+	@echo "make demo    the notebooks on the embedded default and TPC-H at scale factor 0.1, printed"
+	@echo "make lab     the same notebooks in JupyterLab"
 	@echo "make test    every test, on real Trino and PostgreSQL, which it fetches and starts"
 	@echo "make notebooks    run the notebooks and store their outputs"
 	@echo "make lint    format, lint, types, layers"
 	@echo "make docs    the documentation as HTML: its pages are run, its links followed"
+	@echo "make lock    the newest of every dependency into requirements.lock, with hashes"
 	@echo "make bench   the benchmarks against the peers"
 	@echo "make faults  workers and schedulers killed 200 times, outages of a minute: half an hour"
 	@echo "make kerberos  Trino behind a real KDC; the system's Kerberos must be there"
@@ -25,12 +26,12 @@ help:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name it with make PYTHON=/path/to/python3"; exit 1; }
 	@echo "Making the environment .venv with $(PYTHON) …"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock uv
+	$(BIN)/python -m pip install -q --disable-pip-version-check $$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements.lock)
 	touch $@
 
 $(DEMO): .venv/made.ok requirements.lock pyproject.toml
 	$(BIN)/uv pip install -q --python $(BIN)/python -c requirements.lock -e '.[widgets,pandas,fast]' \
-		nbclient ipykernel duckdb-extensions duckdb-extension-tpch
+		nbclient ipykernel tpchgen-cli
 	touch $@
 
 $(DEV): $(DEMO)
@@ -38,22 +39,27 @@ $(DEV): $(DEMO)
 	touch $@
 
 demo: $(DEMO)
-	$(BIN)/fusion demo
+	$(BIN)/fusion demo --scale 0.1
 
 lab: $(DEV)
-	$(BIN)/fusion lab
+	$(BIN)/fusion lab --scale 0.1
 
 # Notebooks are run and compared without the person's own settings, in a job store of their own.
 EMBEDDED = env -u FUSION_ENGINE_URL -u FUSION_STORE_URL -u FUSION_METADATA_URL -u FUSION_PROFILE \
 	FUSION_PROGRESS=none FUSION_DATA_DIR="$$folder"
 
-data: $(DEMO)
-	@$(BIN)/python -c "from fusion_magic.cli import demo; demo.make_data(demo.notebooks_folder())"
+# The newest of every dependency, in a copy, so that no other lock file stands here.
+lock: .venv/made.ok
+	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && mkdir -p "$$folder/labextension" "$$folder/fusion_magic" && \
+	cp pyproject.toml README.md LICENSE "$$folder" && cp labextension/package.json "$$folder/labextension" && \
+	touch "$$folder/fusion_magic/__init__.py" && $(BIN)/uv lock -q --project "$$folder" && \
+	$(BIN)/uv export -q --project "$$folder" --all-extras --group dev --group docs --no-emit-project --format requirements-txt \
+		--no-annotate --no-header -o requirements.lock
 
 system:
 	@.ci/system-packages
 
-test: system $(DEV) data
+test: system $(DEV)
 	@echo "Notebooks: their cells are run and compared with the stored outputs."
 	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(EMBEDDED) $(BIN)/python -m pytest -q -W default \
 		--nbval notebooks --nbval-sanitize-with notebooks/sanitize.cfg
@@ -61,7 +67,7 @@ test: system $(DEV) data
 	$(BIN)/python -m pytest -q --durations=10
 
 # After a change of what notebooks show.
-notebooks: $(DEV) data
+notebooks: $(DEV)
 	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(EMBEDDED) $(BIN)/jupyter nbconvert --to notebook \
 		--execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
@@ -84,7 +90,7 @@ bench: $(DEV)
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf .venv .cache dist docs/_build docs/reference/generated notebooks/data
+	rm -rf .venv .cache dist docs/_build docs/reference/generated fusion-demo
 
 # Workers and schedulers killed 200 times, outages of 60 s; make test kills each 20 times, with shorter outages.
 faults: system $(DEV)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from benchmarks.timing import table
 from fusion_magic.processes.worker import MOST_CLAIMED
-from fusion_magic.store.sql.jobs import SqlStore
+from fusion_magic.store.sql.store import SqlStore
 from fusion_magic.store.sql.tables import job, job_detail, job_task
 from tests.servers.postgres import PostgresServer
 
@@ -66,11 +66,11 @@ def _claims_a_second(store: SqlStore) -> float:
 
 
 def _fill(store: SqlStore, state: str, count: int) -> None:
-    now = store._clock()
+    now = store.database.now()
     status = "QUEUED" if state == "WAITING" else "FINISHED"
     ids: list[UUID] = [uuid4() for _ in range(count)]
     facts = {"origin": "", "engine": "trino", "profile": ""}
-    with store._writing() as connection:
+    with store.database.writing() as connection:
         connection.execute(
             sa.insert(job),
             [
@@ -91,7 +91,9 @@ def _fill(store: SqlStore, state: str, count: int) -> None:
                 for n, i in enumerate(ids)
             ],
         )
-    with store._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with store.database.engine.connect().execution_options(
+        isolation_level="AUTOCOMMIT"
+    ) as connection:
         connection.exec_driver_sql("ANALYZE")
 
 

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.timing import table
-from fusion_magic.results.storage import ResultStorage, StoredResult
+from fusion_magic.results.storage import ResultStorage
+from fusion_magic.results.stored import StoredResult
 
 ROWS = 10_000_000
 PAGE_ROWS = 50_000

@@ -9,22 +9,13 @@ from pathlib import Path
 from uuid import uuid4
 
 import duckdb
-import duckdb_extensions
 
 from benchmarks.timing import seconds, table
 from fusion_magic.engines import EngineQuery
-from fusion_magic.engines.duckdb.engine import BATCH_ROWS, DuckDBEngine
+from fusion_magic.engines.duckdb.engine import DuckDBEngine
+from fusion_magic.engines.duckdb.execution import BATCH_ROWS
 from fusion_magic.metadata import Entity
-from tests.corpora import TPCH_TABLES, tpch_queries, with_names
-
-
-def _generate(folder: Path, scale: float) -> None:
-    duckdb_extensions.import_extension("tpch")
-    with duckdb.connect() as connection:
-        connection.load_extension("tpch")
-        connection.execute(f"CALL dbgen(sf = {scale})")
-        for name in TPCH_TABLES:
-            connection.execute(f"COPY {name} TO '{folder / name}.parquet' (FORMAT parquet)")
+from tests.corpora import TPCH_TABLES, make_tpch, tpch_queries, with_names
 
 
 def _entities(folder: Path) -> dict[tuple[str, ...], Entity]:
@@ -41,7 +32,7 @@ def main(scale: float = 0.1, runs: int = 7) -> None:
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _generate(folder, scale)
+        make_tpch(folder, scale)
         engine, entities = DuckDBEngine("duckdb://"), _entities(folder)
         peer = duckdb.connect()
         for table_name in TPCH_TABLES:
@@ -55,7 +46,7 @@ def main(scale: float = 0.1, runs: int = 7) -> None:
                 list(engine.execute(query).batches())
 
             def with_peer(sql: str = sql) -> None:
-                list(peer.execute(sql).to_arrow_reader(BATCH_ROWS))
+                list(peer.sql(sql).to_arrow_reader(BATCH_ROWS))
 
             pairs = [
                 (seconds(with_peer, runs=1)[0], seconds(with_engine, runs=1)[0])

@@ -19,9 +19,9 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 import reference_pages  # noqa: E402 - beside this file
-from demo_folder import make_demo_folder  # noqa: E402
 
 from fusion_magic import __version__  # noqa: E402
+from fusion_magic.demo import write_folder  # noqa: E402
 
 project = "fusion-magic"
 author = "fusion-magic's contributors"
@@ -84,7 +84,8 @@ def _prepare_kernels() -> None:
     """
     folder = Path(tempfile.mkdtemp(prefix="fusion-docs-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    tempfile.tempdir = str(make_demo_folder(folder))
+    write_folder(folder)
+    tempfile.tempdir = str(folder)
     for name in [name for name in os.environ if name.startswith("FUSION_")]:
         del os.environ[name]
     os.environ |= {

@@ -120,7 +120,7 @@ class Settings:
         given = {f.name: str(getattr(self, f.name)) for f in fields(self) if f.name not in hidden}
         return {name: _without_secrets(value) for name, value in given.items() if value}
 
-    def environment(self, environment: Mapping[str, str]) -> dict[str, str]:
+    def environment(self, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
         """
         *environment* with every setting as a ``FUSION_*`` variable, for a process of the same user.
         """
@@ -336,6 +336,34 @@ def _from_files(folder: Path, profile: str) -> dict[str, tuple[Any, str]]:
             hint=f"Known are: {known}. A profile is a table [profiles.NAME] in fusion.toml.",
         )
     return found
+
+
+def set_variables() -> list[str]:
+    """
+    The names of the ``FUSION_*`` variables of this process.
+    """
+    return sorted(name for name in os.environ if name.startswith("FUSION_"))
+
+
+def other_variables() -> dict[str, str]:
+    """
+    The environment without our own variables, for a process that is to have settings of its own.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith("FUSION_")}
+
+
+def is_progress_off() -> bool:
+    """
+    Whether ``FUSION_PROGRESS`` is ``none``: nothing is shown while a cell runs.
+    """
+    return os.environ.get("FUSION_PROGRESS") == "none"
+
+
+def notebook_path() -> str:
+    """
+    The notebook that this kernel belongs to, as Jupyter's server tells its kernels; empty where none does.
+    """
+    return os.environ.get("JPY_SESSION_NAME", "")
 
 
 def settings_files(folder: Path | None = None) -> list[Path]:

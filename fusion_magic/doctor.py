@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import sys
 import threading
 import time
@@ -21,7 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
-from fusion_magic.config import secrets_of, settings_files, without_secret
+from fusion_magic.config import secrets_of, set_variables, settings_files, without_secret
 from fusion_magic.errors import (
     DeliveryError,
     EngineUnavailable,
@@ -33,7 +32,7 @@ from fusion_magic.errors import (
 )
 
 if TYPE_CHECKING:
-    from fusion_magic.store import WorkerRow
+    from fusion_magic.store import ProcessRow
     from fusion_magic.wiring import Wiring
 
 State = Literal["ok", "wrong", "not used", "not checked"]
@@ -145,7 +144,7 @@ def _load(wiring: Wiring) -> None:
     """
     import pyarrow as pa  # noqa: F401 - imported for later
 
-    import fusion_magic.store.sql.jobs  # noqa: F401 - imported for later
+    import fusion_magic.store.sql.store  # noqa: F401 - imported for later
 
     with suppress(FusionError):
         _ = wiring.engine  # it connects later
@@ -191,7 +190,7 @@ def _without(check: Check, secrets: tuple[str, ...]) -> Check:
 def _settings(wiring: Wiring) -> tuple[State, str]:
     said = [f"profile {wiring.settings.profile}"] if wiring.settings.profile else []
     said += [str(path) for path in settings_files()]
-    said += sorted(name for name in os.environ if name.startswith("FUSION_"))
+    said += set_variables()
     return "ok", ", ".join(said) or "the defaults alone"
 
 
@@ -268,40 +267,33 @@ def _labextension() -> str:
 
 
 def _worker(wiring: Wiring) -> tuple[State, str]:
-    alive = _alive(wiring, "worker")
+    from fusion_magic.processes.presence import find_alive
+
     tasks = wiring.store.tasks
+    alive = find_alive(wiring.store.processes, "worker", wiring.engine_key)
     if not alive and not wiring.starts_workers and tasks.is_any_open(engine_url=wiring.engine_key):
         raise StoreError("Jobs wait, and no worker is at work.", hint="Start one: fusion worker")
     return _service(wiring, alive, "a job needs it")
 
 
 def _scheduler(wiring: Wiring) -> tuple[State, str]:
-    alive = _alive(wiring, "scheduler")
-    if not alive and not wiring.starts_workers and wiring.store.queued(limit=1):
+    from fusion_magic.processes.presence import find_alive
+
+    alive = find_alive(wiring.store.processes, "scheduler")
+    if not alive and not wiring.starts_workers and wiring.store.outbox.pending(limit=1):
         raise StoreError(
             "Lineage waits, and no scheduler is at work.", hint="Start one: fusion scheduler"
         )
     return _service(wiring, alive, "a worker is")
 
 
-def _service(wiring: Wiring, alive: list[WorkerRow], when: str) -> tuple[State, str]:
+def _service(wiring: Wiring, alive: list[ProcessRow], when: str) -> tuple[State, str]:
     if alive:
         places = sorted({f"{row.host} (process {row.pid})" for row in alive})
         return "ok", f"{len(alive):,} at work: {', '.join(places)}"
     if wiring.starts_workers:
         return "ok", f"none at work; started by itself when {when}"
     return "not used", "none at work, and nothing waits for one"
-
-
-def _alive(wiring: Wiring, role: str) -> list[WorkerRow]:
-    from fusion_magic.processes.worker import is_alive
-
-    key = wiring.engine_key
-    return [
-        row
-        for row in wiring.store.tasks.workers()
-        if row.role == role and (role == "scheduler" or row.engine_url == key) and is_alive(row)
-    ]
 
 
 def _queue(wiring: Wiring) -> tuple[State, str]:
@@ -311,7 +303,7 @@ def _queue(wiring: Wiring) -> tuple[State, str]:
             f"{_count(len(dead), 'row')} of lineage could not be delivered: {dead[0].error}",
             hint="`fusion queue` lists them; `fusion queue retry ID` or `drop ID` deals with one.",
         )
-    pending = len(wiring.store.queued(limit=MOST_COUNTED))
+    pending = len(wiring.store.outbox.pending(limit=MOST_COUNTED))
     more = " or more" if pending == MOST_COUNTED else ""
     return "ok", f"{pending:,}{more} rows wait for delivery" if pending else "nothing waits"
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fusion_magic.lineage_graph import LineageGraph
     from fusion_magic.metadata import Entity, Metadata
     from fusion_magic.results import Result
-    from fusion_magic.results.storage import StoredResult
+    from fusion_magic.results.stored import StoredResult
     from fusion_magic.store import Job, Store
 
 _Done = TypeVar("_Done")
@@ -131,7 +131,7 @@ class Fusion(AbstractContextManager["Fusion"]):
             self.store,
             make_task=lambda translation: new_task(request, translation, engine, engine_url=key),
         )
-        engine.let_go()
+        engine.release_if_idle()
         self.wiring.ensure_worker()
         return JobHandle(self.wiring, submitted.job_id)
 
@@ -192,7 +192,7 @@ class Fusion(AbstractContextManager["Fusion"]):
         from fusion_magic.jobs.queries import job_filter
 
         self.wiring.recover_now_and_then()
-        return list(self.store.list(job_filter(status, owner, text), limit=limit))
+        return list(self.store.jobs.list(job_filter(status, owner, text), limit=limit))
 
     def job(self, job_id: str | UUID) -> JobHandle:
         """
@@ -315,7 +315,9 @@ class Fusion(AbstractContextManager["Fusion"]):
         """
         from fusion_magic.jobs.queries import known_fqn
 
-        return list(self.store.co_used(known_fqn(self.store, self.metadata, fqn), limit=limit))
+        return list(
+            self.store.models.co_used(known_fqn(self.store, self.metadata, fqn), limit=limit)
+        )
 
     def catalogs(self) -> tuple[Mapping[str, int], frozenset[str]]:
         """
@@ -351,7 +353,7 @@ class Fusion(AbstractContextManager["Fusion"]):
             owner=self.settings.owner,
             profile=self.settings.profile,
             engine=self.engine.name,
-            runner=self.wiring.runner.beat(),
+            runner=self.wiring.runner.heartbeat_if_due(),
         )
 
     def _new_warnings(self, warnings: tuple[str, ...]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from fusion_magic.engines import Progress
 from fusion_magic.errors import JobFailed, JobTimeout, QueryCanceled, UnknownJob
 from fusion_magic.jobs.queries import cancel
 from fusion_magic.jobs.stored_results import open_result
-from fusion_magic.processes.worker import workers_of
+from fusion_magic.processes.presence import find_alive
 from fusion_magic.results import Result
 from fusion_magic.store import Job, JobStatus
 from fusion_magic.wiring import Wiring
@@ -47,7 +47,7 @@ class JobHandle:
         """
         The job as it is now.
         """
-        found = self._wiring.store.find(self._job_id)
+        found = self._wiring.store.jobs.find(self._job_id)
         if found is None:
             raise UnknownJob(f"There is no job {self.id} any more.")
         if not found.status.is_final and found.is_background:
@@ -73,19 +73,19 @@ class JobHandle:
         """
         The registered names of its statement.
         """
-        return list(self._wiring.store.models(self._job_id))
+        return list(self._wiring.store.models.of_job(self._job_id))
 
     def queued(self) -> list[QueueRow]:
         """
         What OpenMetadata has not been told of it yet.
         """
-        return [row for _, row in self._wiring.store.queued(self._job_id)]
+        return [row for _, row in self._wiring.store.outbox.pending(self._job_id)]
 
     def column_edges(self) -> list[ColumnEdge]:
         """
         Its column lineage.
         """
-        return list(self._wiring.store.column_edges(self._job_id))
+        return list(self._wiring.store.lineage.columns_of_job(self._job_id))
 
     def waiting_reason(self, job: Job) -> str:
         """
@@ -93,7 +93,7 @@ class JobHandle:
         """
         if job.status is not JobStatus.QUEUED:
             return "is being prepared" if job.status is JobStatus.INIT else "begins"
-        workers = workers_of(self._wiring.store.tasks, self._wiring.engine_key)
+        workers = find_alive(self._wiring.store.processes, "worker", self._wiring.engine_key)
         return f"waits for a worker, {len(workers) or 'none is'} at work"
 
     def result(self, timeout: float | None = None) -> Result:

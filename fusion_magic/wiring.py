@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fusion_magic.jobs.resolve import NameResolver
     from fusion_magic.jobs.run import JobServices
     from fusion_magic.metadata import Column, Metadata
-    from fusion_magic.processes.recovery import Driver
+    from fusion_magic.processes.presence import Presence
     from fusion_magic.processes.scheduler import Scheduler
     from fusion_magic.processes.worker import Worker
     from fusion_magic.results.storage import ResultStorage
@@ -52,7 +52,7 @@ class Wiring:
         The job store, opened.
         """
         with self._lock:
-            from fusion_magic.store.sql.jobs import open_store
+            from fusion_magic.store.sql.store import open_store
 
             return open_store(self.settings.store_url)
 
@@ -90,14 +90,14 @@ class Wiring:
         return without_secret(self.settings.engine_url)
 
     @cached_property
-    def runner(self) -> Driver:
+    def runner(self) -> Presence:
         """
         This process as one that runs jobs itself. Before the first of them, those that others left are ended.
         """
-        from fusion_magic.processes.recovery import Driver
+        from fusion_magic.processes.presence import Presence
 
         self.recover_now_and_then()
-        return Driver(self.store.drivers, self.engine_key)
+        return Presence(self.store.processes, "runner", engine_url=self.engine_key)
 
     def open_deliveries(self) -> list[Delivery]:
         """
@@ -132,7 +132,7 @@ class Wiring:
             storage=self.storage,
             max_memory=self.settings.results_max_memory,
             engine_url=self.engine_key,
-            beat=lambda: self.runner.beat(),
+            heartbeat_if_due=lambda: self.runner.heartbeat_if_due(),
         )
 
     def resolver(self, refs: Mapping[str, str] | None, prefix: Sequence[str]) -> NameResolver:
@@ -166,10 +166,10 @@ class Wiring:
         """
         Start a worker beside an embedded store where none is at work; ``worker.start`` forbids it.
         """
-        from fusion_magic.processes.worker import start_beside
+        from fusion_magic.processes.launch import start_in_background
 
         if self.starts_workers:
-            start_beside(self.settings, self.store.tasks, self.engine_key)
+            start_in_background(self.settings, self.store.processes, self.engine_key)
 
     def open_worker(self, *, concurrency: int | None = None, is_embedded: bool = False) -> Worker:
         """
@@ -178,7 +178,7 @@ class Wiring:
         Args:
             is_embedded: It ends when it has been idle, or at once where another is at work here.
         """
-        from fusion_magic.processes.recovery import patrol
+        from fusion_magic.processes.recovery import recovery_loop
         from fusion_magic.processes.worker import Worker
 
         settings = self.settings
@@ -187,20 +187,20 @@ class Wiring:
             engine_url=self.engine_key,
             concurrency=concurrency or settings.worker_concurrency,
             lease_s=settings.worker_lease_s,
-            attempts=settings.worker_attempts,
+            max_attempts=settings.worker_attempts,
             idle_s=settings.worker_idle_s if is_embedded else None,
             is_only=is_embedded,
-            beside=patrol(self.recover),
+            background=recovery_loop(self.recover),
         )
 
     def open_scheduler(self) -> Scheduler:
         """
         A scheduler for this store; its ``run`` delivers lineage until it is stopped.
         """
-        from fusion_magic.processes.recovery import patrol
+        from fusion_magic.processes.recovery import recovery_loop
         from fusion_magic.processes.scheduler import Scheduler
 
-        return Scheduler(self.store, self.open_deliveries(), beside=patrol(self.recover))
+        return Scheduler(self.store, self.open_deliveries(), background=recovery_loop(self.recover))
 
     def deliver_soon(self) -> None:
         """
@@ -243,7 +243,7 @@ class Wiring:
             engine.close()
         if runner is not None:
             with suppress(StoreError):
-                runner.sign_off()
+                runner.deregister()
         if store is not None:
             store.close()
 
@@ -259,7 +259,7 @@ class Wiring:
     def _find_made(self, fqn: str) -> tuple[str, ...] | None:
         from fusion_magic.sql.trino_names import parse_trino_name
 
-        name = self.store.made_as(fqn)
+        name = self.store.models.made_as(fqn)
         return parse_trino_name(name) if name is not None else None
 
     def _find_result(self, name: str) -> str | None:

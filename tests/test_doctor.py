@@ -18,7 +18,7 @@ from fusion_magic.cli import DONE, UNAVAILABLE, WRONG, main
 from fusion_magic.config import KEYS, SECRETS
 from fusion_magic.delivery import JobFacts
 from fusion_magic.doctor import Check, examine
-from fusion_magic.processes.worker import signature
+from fusion_magic.processes.presence import Presence
 from fusion_magic.store import Message
 
 SECRET = "hunter2-Zq"
@@ -148,11 +148,11 @@ def test_waiting_jobs_and_lineage_without_anybody_for_them_are_wrong(
     assert "Jobs wait, and no worker is at work." in capsys.readouterr().out
 
 
-def test_who_signed_is_alive(tmp_path: Path) -> None:
+def test_processes_that_send_heartbeats_are_at_work(tmp_path: Path) -> None:
     with connect(worker_start="never") as fusion:
-        tasks = fusion.store.tasks
-        tasks.sign(signature("w", role="worker", engine_url=fusion.wiring.engine_key))
-        tasks.sign(signature("s", role="scheduler"))
+        processes, key = fusion.store.processes, fusion.wiring.engine_key
+        Presence(processes, "worker", engine_url=key).heartbeat()
+        Presence(processes, "scheduler").heartbeat()
 
     checks = found()
 
@@ -239,4 +239,4 @@ def test_a_notebook_is_told_the_same(shell: InteractiveShell, tmp_path: Path) ->
     text = table._repr_mimebundle_()["text/plain"]
     assert "wrong        metadata" in text
     assert "wrong" in text
-    assert [row[0] for row in table.rows] == list(found())
+    assert [part for _, part, _ in table.lines() if part] == list(found())

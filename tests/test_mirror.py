@@ -17,14 +17,19 @@ ELSEWHERE = {
     "contracts/test_engine.py": "engines/base",
     "contracts/test_metadata.py": "metadata/base",
     "test_flags.py": "jobs/options",
+    "sql/test_fuzz.py": "sql/analysis",
+    "sql/test_references.py": "sql/keywords sql/references/columns sql/references/heads sql/references/model "
+    "sql/references/queries sql/references/tables sql/references/tokens",
+    "sql/test_lineage.py": "sql/lineage/columns sql/lineage/from_clause sql/lineage/model sql/lineage/nodes "
+    "sql/lineage/queries sql/lineage/scopes sql/lineage/statements",
     "lineage_graph/test_graph.py": "lineage_graph/graph",
-    "contracts/test_store.py": "store/sql/jobs store/sql/tables store/sql/base store/sql/result_versions "
-    "store/sql/statements",
+    "contracts/test_store.py": "store/model store/ports store/sql/base store/sql/database store/sql/jobs store/sql/models "
+    "store/sql/result_versions store/sql/schema store/sql/statements store/sql/store store/sql/tables",
     "contracts/test_tasks.py": "store/sql/tasks",
     "contracts/test_outbox.py": "store/sql/outbox",
     "contracts/test_lineage.py": "store/sql/lineage",
     "contracts/test_interleavings.py": "store/sql/jobs store/sql/tasks",
-    "processes/test_recovery.py": "store/sql/processes",
+    "contracts/test_processes.py": "store/sql/processes",
     "processes/test_attempt.py": "processes/payload",
     "processes/test_worker.py": "handle",
     "processes/test_scheduler.py": "delivery/local delivery/openlineage",
@@ -32,13 +37,15 @@ ELSEWHERE = {
     "cli/test_cli.py": "cli/answers cli/commands cli/completion cli/exit_codes cli/output cli/parameters cli/run cli/services "
     "cli/terminal doctor jobs/queries commands/command commands/about_jobs commands/about_catalog commands/about_parts "
     "commands/statements",
-    "results/test_storage.py": "jobs/stored_results results/export",
+    "results/test_storage.py": "jobs/stored_results results/export results/places results/stored results/writer",
     # A catalog's mistakes are told by the metadata that reads it.
     "metadata/catalog_file/test_metadata.py": "metadata/catalog_file/reader sql/trino_names",
     # What is shown is shown in a shell, and in real kernels.
     "notebook/test_magics.py": "notebook/arguments present/tables",
     "test_doctor.py": "present/diagnosis",
     "acceptance/test_kernels.py": "notebook/completion present/progress",
+    "engines/duckdb/test_decisions.py": "engines/duckdb/functions engines/duckdb/refusals",
+    "engines/duckdb/test_engine.py": "engines/duckdb/statements",
     "engines/trino/test_faults.py": "engines/trino/engine engines/trino/transport",
 }
 

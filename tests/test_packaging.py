@@ -6,18 +6,25 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import shutil
+import signal
+import subprocess
 import sys
 import tarfile
+import time
 import tomllib
+import urllib.request
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fusion_magic.demo import notebooks_in, packed_files
 from tests.distribution import ROOT, Distribution, install, run
+from tests.servers.trino import free_port
 
 HEAVY = (
     *("duckdb", "IPython", "pandas", "pyarrow", "sqlalchemy", "sqlglot", "trino", "yaml"),
@@ -44,7 +51,7 @@ def test_the_wheel_holds_the_package_its_migrations_and_the_licence(names: set[s
         str(path.relative_to(ROOT))
         for path in (ROOT / "fusion_magic").rglob("*")
         if path.suffix in {".py", ".mako"} and "labextension" not in path.parts
-    }
+    } | {str(Path("fusion_magic/demo/notebooks") / name) for name in packed_files()}
 
     assert package <= names
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
@@ -150,6 +157,66 @@ def test_a_cell_runs_after_nothing_but_the_installation(python: Path, tmp_path: 
     printed = run(ipython, "--no-banner", "--colors=NoColor", "cells.ipy", cwd=tmp_path)
 
     assert printed.splitlines()[-1] == "[(3,)] ['FINISHED']"
+
+
+@pytest.fixture(scope="module")
+def lab_python(distribution: Distribution, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """
+    The Python of an environment with the wheel and what JupyterLab needs.
+    """
+    return install(tmp_path_factory.mktemp("lab"), f"{distribution.wheel}[lab]")
+
+
+@pytest.mark.slow
+def test_the_demo_runs_from_the_wheel_in_an_empty_folder_and_again(
+    lab_python: Path, tmp_path: Path
+) -> None:
+    """
+    Without git, make and a generator: neither is on the path.
+    """
+    fusion = lab_python.with_name("fusion")
+
+    printed = [run(fusion, "demo", cwd=tmp_path, path=str(lab_python.parent)) for _ in range(2)]
+
+    assert [path.name for path in tmp_path.iterdir()] == ["fusion-demo"]
+    for text in printed:
+        assert text.count("═" * 80) == len(notebooks_in(tmp_path / "fusion-demo")) + 1
+        assert "AUTOMOBILE" in text
+        assert "UnknownFqn: No table or file is known" in text
+        assert "LINEAGE" in text
+
+
+@pytest.mark.slow
+def test_the_lab_from_the_wheel_answers(lab_python: Path, tmp_path: Path) -> None:
+    port = free_port()
+    options = ("--no-browser", "--allow-root", f"--port={port}", "--IdentityProvider.token=t")
+    environment = {"HOME": str(tmp_path), "PATH": str(lab_python.parent)}
+    process = subprocess.Popen(
+        [lab_python.with_name("fusion"), "lab", *options],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        address = f"http://127.0.0.1:{port}/api/contents/quickstart.ipynb?content=0&token=t"
+        with _answer(address, process) as answer:
+            assert json.load(answer)["name"] == "quickstart.ipynb"
+    finally:
+        # The command, and the JupyterLab that it waits for.
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+
+
+def _answer(address: str, process: subprocess.Popen[bytes]) -> Any:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            return urllib.request.urlopen(address, timeout=5)
+        except OSError:
+            time.sleep(0.3)
+    raise AssertionError("JupyterLab did not answer")
 
 
 def test_what_is_not_installed_is_named_with_its_extra(python: Path, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from fusion_magic.cli.demo import make_data, notebooks_folder
 from fusion_magic.config import load_settings
+from fusion_magic.demo import write_folder
 from fusion_magic.metadata.catalog_file.reader import read_catalog
 from tests.test_testing import PLUGIN
 
@@ -40,8 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     A folder with the demo's catalog and data.
     """
     place: Path = tmp_path_factory.mktemp("readme")
-    make_data(place)
-    shutil.copy(notebooks_folder() / "catalog.yaml", place)
+    write_folder(place, scale=0.1)
     return place
 
 

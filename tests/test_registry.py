@@ -86,7 +86,7 @@ def test_what_is_installed_comes_in_by_its_entry_points(
         "from fusion_magic import connect\n"
         "with connect() as fusion:\n"
         "    scheduler = fusion.wiring.open_scheduler()\n"
-        "    while fusion.store.queued(): scheduler.deliver_due()"
+        "    while fusion.store.outbox.pending(): scheduler.deliver_due()"
     )
     said([sys.executable, "-c", deliver], environment, tmp_path)
     parts = {

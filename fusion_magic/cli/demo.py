@@ -1,5 +1,5 @@
 """
-The demo: real data, made on the spot, and the quickstart notebook run from beginning to end.
+``fusion demo`` runs the demo's notebooks and prints them, ``fusion lab`` opens them, both in ``fusion-demo`` of this folder.
 """
 
 from __future__ import annotations
@@ -7,16 +7,25 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
-from fusion_magic.errors import FusionError, InvalidSettings, MissingExtra
-from fusion_magic.notebook.run_notebook import run_notebook
+from fusion_magic.cli.output import print_json
+from fusion_magic.cli.parameters import Json
+from fusion_magic.demo import FIRST, FOLDER, notebooks_in, write_folder
+from fusion_magic.errors import FusionError, MissingExtra
+from fusion_magic.notebook.run_notebook import embedded_environment, run_notebook
 
-SCALE = 0.1
-_TABLES = ("customer", "lineitem", "nation", "orders", "part", "partsupp", "region", "supplier")
+Scale = Annotated[
+    float | None,
+    typer.Option(
+        metavar="FACTOR", help="generate TPC-H at this scale factor, by tpchgen-cli (0.1: 22 MB)"
+    ),
+]
+Traces = dict[str, tuple[tuple[str, ...], list[tuple[Any, ...]]]]
 
 
 def register(app: typer.Typer) -> None:
@@ -24,133 +33,152 @@ def register(app: typer.Typer) -> None:
     Add the commands of this module.
     """
     app.command(name="demo")(run_demo)
-    app.command()(lab)
+    # What it does not know is meant for JupyterLab.
+    app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(lab)
 
 
-def notebooks_folder() -> Path:
+def run_demo(scale: Scale = None, as_json: Json = False) -> None:
     """
-    The folder ``notebooks`` of the checkout.
-
-    Raises:
-        InvalidSettings: There is none here: the notebooks are not part of the installed package.
+    Write the demo to the folder fusion-demo, run its notebooks there, and print their cells and what they left behind.
     """
-    for folder in (Path.cwd(), *Path.cwd().parents, Path(__file__).parents[2]):
-        if (folder / "notebooks" / "quickstart.ipynb").is_file():
-            return folder / "notebooks"
-    raise InvalidSettings(
-        "The demo's notebooks are not here.", hint="Run it in a checkout of the project."
-    )
-
-
-def make_data(folder: Path) -> None:
-    """
-    TPC-H at scale 0.1 as Parquet, a folder of CSV files and a JSON file, in ``data`` below *folder*.
-    """
-    data = folder / "data"
-    if (data / "made").exists():
-        return
-    print(f"Making TPC-H at scale {SCALE} in {data} …", flush=True)
-    try:
-        import duckdb
-        import duckdb_extensions
-    except ImportError as exc:
-        raise MissingExtra("The demo's data", extra="all") from exc
-    duckdb_extensions.import_extension("tpch")
-    data.mkdir(parents=True, exist_ok=True)
-    with duckdb.connect() as connection:
-        connection.load_extension("tpch")
-        connection.execute(f"CALL dbgen(sf={SCALE})")
-        for table in _TABLES:
-            connection.execute(f"COPY {table} TO '{data / table}.parquet' (COMPRESSION zstd)")
-        (data / "clicks").mkdir(exist_ok=True)
-        for month in range(1, 4):
-            connection.execute(
-                "COPY (SELECT o_custkey AS customer, o_orderdate AS day, o_orderkey % 7 AS page FROM orders "
-                f"WHERE year(o_orderdate) = 1995 AND month(o_orderdate) = {month} ORDER BY o_orderkey) "
-                f"TO '{data / 'clicks'}/1995-{month:02}.csv' (HEADER)"
-            )
-        connection.execute(
-            "COPY (SELECT n_nationkey AS nation, n_name AS name, n_regionkey % 2 = 0 AS is_market "
-            f"FROM nation ORDER BY 1) TO '{data}/markets.json'"
-        )
-    (data / "made").touch()
-
-
-def run_demo() -> None:
-    """
-    Run the quickstart notebook and print what it does.
-    """
-    folder = notebooks_folder()
-    make_data(folder)
-    print("Running notebooks/quickstart.ipynb …", flush=True)
-    catalog = folder / "catalog.yaml"
+    _require("fusion demo", "nbclient", "ipykernel")
+    folder = _prepared(scale)
+    ran: dict[str, list[dict[str, str]]] = {}
+    # A job store of its own, so that each run starts afresh and leaves the person's own alone.
     with tempfile.TemporaryDirectory() as data_dir:
-        for cell in _run_cells(folder / "quickstart.ipynb", catalog, Path(data_dir)):
-            _print_cell(cell)
-        _print_traces(catalog, Path(data_dir))
-    print("\nTo try it yourself: make lab")
+        for path in notebooks_in(folder):
+            if not as_json:
+                print(f"\n{'═' * 80}\n{FOLDER}/{path.name}", flush=True)
+            cells = [_shown(cell) for cell in _run_cells(path, folder, Path(data_dir))]
+            ran[path.name] = cells
+            if not as_json:
+                _print_cells(cells)
+        traces = _traces(folder, Path(data_dir))
+    if as_json:
+        rows = {
+            name: [dict(zip(head, row, strict=True)) for row in rows]
+            for name, (head, rows) in traces.items()
+        }
+        print_json({"folder": str(folder), "notebooks": ran, **rows})
+    else:
+        _print_traces(traces)
+        print("\nTo try it yourself: fusion lab")
 
 
-def lab() -> int:
+def lab(context: typer.Context, scale: Scale = None) -> int:
     """
-    Open the quickstart notebook in JupyterLab.
+    Write the demo to the folder fusion-demo, and open it in JupyterLab, which gets all further options.
     """
-    folder = notebooks_folder()
-    make_data(folder)
+    _require("fusion lab", "jupyterlab", "ipykernel")
+    folder = _prepared(scale)
+    environment = embedded_environment(folder / "catalog.yaml", folder / ".fusion")
     return subprocess.call(  # noqa: S603 - our own interpreter and notebook
-        [sys.executable, "-m", "jupyterlab", str(folder / "quickstart.ipynb")]
+        [sys.executable, "-m", "jupyterlab", FIRST, *context.args], cwd=folder, env=environment
     )
 
 
-def _run_cells(path: Path, catalog: Path, data_dir: Path) -> list[Any]:
+def _require(what: str, *modules: str) -> None:
+    if not all(map(find_spec, modules)):
+        raise MissingExtra(f"`{what}`", extra="lab")
+
+
+def _prepared(scale: float | None) -> Path:
+    """
+    The demo's folder with everything in it.
+    """
+    folder = Path(FOLDER).resolve()
+    is_new = not folder.exists()
+    kept = write_folder(folder, scale=scale)
+    if is_new:
+        print(f"Wrote {folder}: a catalog, notebooks and data.", file=sys.stderr)
+    for name in kept:
+        print(
+            f"Kept {FOLDER}/{name}, which differs from the package's: delete it to get that one.",
+            file=sys.stderr,
+        )
+    return folder
+
+
+def _run_cells(path: Path, folder: Path, data_dir: Path) -> list[Any]:
+    from nbclient.exceptions import CellExecutionError
+
     try:
-        from nbclient.exceptions import CellExecutionError
-    except ImportError as exc:
-        raise MissingExtra("The demo", extra="lab") from exc
-    try:
-        return list(run_notebook(path, catalog=catalog, data_dir=data_dir).cells)
+        return list(run_notebook(path, catalog=folder / "catalog.yaml", data_dir=data_dir).cells)
     except CellExecutionError as exc:
-        raise FusionError(f"{path.name} stopped at a cell: {exc.ename}: {exc.evalue}") from exc
+        raise FusionError(
+            f"{FOLDER}/{path.name} stopped at a cell: {exc.ename}: {exc.evalue}",
+            hint=f"Mend the cell, or delete {FOLDER}/{path.name} to get the package's notebook.",
+        ) from exc
 
 
-def _print_cell(cell: Any) -> None:
-    print(f"\n{'─' * 80}\n{cell.source}")
-    if cell.cell_type != "code":
-        return
-    for output in cell.outputs:
-        text = output.get("text") or output.get("data", {}).get("text/plain", "")
-        if output.output_type == "error":
-            text = "\n".join(output.traceback)
-        print(f"\n{text}".rstrip())
+def _shown(cell: Any) -> dict[str, str]:
+    """
+    A cell's text and what it printed.
+    """
+    return {"source": cell.source, "output": "\n".join(map(_text, cell.get("outputs", ())))}
 
 
-def _print_traces(catalog: Path, data_dir: Path) -> None:
+def _text(output: Any) -> str:
+    if output.output_type == "error":
+        return "\n".join(output.traceback)
+    text: str = output.get("text") or output.get("data", {}).get("text/plain", "")
+    return text.rstrip("\n")
+
+
+def _print_cells(cells: list[dict[str, str]]) -> None:
+    for cell in cells:
+        print(f"\n{'─' * 80}\n{cell['source']}")
+        if cell["output"]:
+            print(f"\n{cell['output']}")
+
+
+def _traces(folder: Path, data_dir: Path) -> Traces:
+    """
+    The jobs, names and lineage in the notebooks' job store: by kind, the headings and the rows.
+    """
     from fusion_magic.fusion import connect
-    from fusion_magic.present.tables import Table
 
-    store_url = f"sqlite:///{data_dir / 'fusion.db'}"
     with connect(
-        metadata_url=str(catalog),
+        metadata_url=str(folder / "catalog.yaml"),
         data_dir=str(data_dir),
-        store_url=store_url,
+        store_url=f"sqlite:///{data_dir / 'fusion.db'}",
         engine_url="duckdb://",
     ) as fusion:
         jobs = list(reversed(fusion.jobs(limit=100)))
-        print(f"\n{'═' * 80}\nWhat the notebook left behind\n\nJobs")
-        rows = [
-            (str(j.id)[:8], j.status.value, j.row_count, " ".join(j.user_query.split()))
-            for j in jobs
-        ]
-        print(Table(("Job", "Status", "Rows", "Query"), rows).text())
-        print("\nNames that the jobs used (fusion_model)")
-        names = [
-            (str(j.id)[:8], m.fully_qualified_name, m.trino_model_name)
-            for j in jobs
-            for m in fusion.job(j.id).models()
-        ]
-        print(Table(("Job", "Name", "Trino name"), names).text())
-        print("\nLineage that waits for OpenMetadata (model_queue)")
-        queue = [
-            (n, r.command, r.from_fqn or "", r.model_name_fqn) for n, r in fusion.store.queued()
-        ]
-        print(Table(("Id", "Command", "From", "To"), queue).text())
+        return {
+            "jobs": (
+                ("Job", "Status", "Rows", "Query"),
+                [
+                    (str(j.id)[:8], j.status.value, j.row_count, " ".join(j.user_query.split()))
+                    for j in jobs
+                ],
+            ),
+            "names": (
+                ("Job", "Name", "Trino name"),
+                [
+                    (str(j.id)[:8], m.fully_qualified_name, m.trino_model_name)
+                    for j in jobs
+                    for m in fusion.job(j.id).models()
+                ],
+            ),
+            "lineage": (
+                ("Id", "Command", "From", "To"),
+                [
+                    (n, r.command, r.from_fqn or "", r.model_name_fqn)
+                    for n, r in fusion.store.outbox.pending()
+                ],
+            ),
+        }
+
+
+def _print_traces(traces: Traces) -> None:
+    from fusion_magic.present.tables import Table
+
+    print(f"\n{'═' * 80}\nWhat the notebooks left behind")
+    for title, key in (
+        ("Jobs", "jobs"),
+        ("Names that the jobs used (fusion_model)", "names"),
+        ("Lineage that waits for OpenMetadata (model_queue)", "lineage"),
+    ):
+        print(f"\n{title}")
+        print(Table(*traces[key]).text())

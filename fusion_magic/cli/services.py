@@ -36,7 +36,7 @@ def worker(
     """
     Runs background jobs until it is stopped.
     """
-    from fusion_magic.processes.worker import serve
+    from fusion_magic.processes.launch import serve
 
     _log_to_standard_error()
     with open_fusion(profile) as fusion:
@@ -49,7 +49,7 @@ def scheduler(profile: Profile = None) -> None:
     """
     Delivers queued lineage until it is stopped.
     """
-    from fusion_magic.processes.worker import stop_on_signals
+    from fusion_magic.processes.launch import stop_on_signals
 
     _log_to_standard_error()
     with open_fusion(profile) as fusion:

@@ -107,7 +107,7 @@ def queue(fusion: Fusion, options: QueueOptions) -> Answer:
             raise InvalidArgument(
                 f"There is no dead letter {options.letter}.", hint="`fusion queue` lists them."
             )
-    pending = [("pending", number, row, "") for number, row in fusion.store.queued()]
+    pending = [("pending", number, row, "") for number, row in fusion.store.outbox.pending()]
     dead = [("dead", letter.id, letter.row, letter.error) for letter in outbox.dead()]
     data = [
         {"state": state, "id": number, **asdict(row), "error": error}

@@ -271,7 +271,7 @@ class Engine(Protocol):
         """
         ...
 
-    def let_go(self) -> None:
+    def release_if_idle(self) -> None:
         """
         Give other processes their turn, where the engine is one at a time's and nothing runs.
         """

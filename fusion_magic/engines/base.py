@@ -46,8 +46,8 @@ class BaseEngine:
         """See ``Engine.is_shared``."""
         return True
 
-    def let_go(self) -> None:
-        """See ``Engine.let_go``."""
+    def release_if_idle(self) -> None:
+        """See ``Engine.release_if_idle``."""
 
 
 class BaseExecution:

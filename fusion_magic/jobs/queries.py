@@ -46,7 +46,7 @@ def open_jobs(store: Store, owner: str) -> list[Job]:
     The jobs of *owner* that have not ended, oldest first.
     """
     statuses = frozenset(status for status in JobStatus if not status.is_final)
-    found = store.list(JobFilter(statuses=statuses, owner=owner), limit=MOST_OPEN)
+    found = store.jobs.list(JobFilter(statuses=statuses, owner=owner), limit=MOST_OPEN)
     return list(reversed(found))
 
 
@@ -71,7 +71,7 @@ def cancel(store: Store, job: Job, *, owner: str, cancels_others: bool) -> JobSt
     """
     if not cancels_others:
         require_own(job, owner)
-    return store.want_cancel(job.id)
+    return store.jobs.want_cancel(job.id)
 
 
 def find_job(store: Store, job_id: str | UUID) -> Job:
@@ -81,7 +81,7 @@ def find_job(store: Store, job_id: str | UUID) -> Job:
     Raises:
         UnknownJob: There is none, or there are several.
     """
-    found = store.find_by_prefix(str(job_id).strip().lower())
+    found = store.jobs.find_by_prefix(str(job_id).strip().lower())
     if len(found) == 1:
         return found[0]
     if found:

@@ -21,7 +21,7 @@ from fusion_magic.results import Result
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from fusion_magic.results.storage import ResultWriter
+    from fusion_magic.results.writer import ResultWriter
 
 POLL_INTERVAL_S = 0.1
 CANCEL_PATIENCE_S = 20.0  # an engine that does not even answer a cancel is not waited for longer
@@ -145,7 +145,7 @@ class StorageSink:
 
     def result(self, **facts: Any) -> Result:
         """See ``Sink.result``."""
-        from fusion_magic.results.storage import StoredResult
+        from fusion_magic.results.stored import StoredResult
 
         if self.path is None:
             return Result.without_rows(**facts)

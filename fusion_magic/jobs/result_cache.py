@@ -71,11 +71,11 @@ def find_reusable(
     if fingerprint is None:
         return None
     since = datetime.now(UTC) - timedelta(seconds=age_s)
-    job = store.stored.find(fingerprint, owner=owner, since=since)
+    job = store.results.find(fingerprint, owner=owner, since=since)
     if job is None or job.started is None:
         return None
     names = [model.trino_model_name for model in translation.models]
-    if store.stored.is_written_since(names, job.started):
+    if store.results.is_written_since(names, job.started):
         return None
     changes = (metadata.changed(entity) for entity in translation.entities.values())
     if any(change is not None and change >= job.started for change in changes):

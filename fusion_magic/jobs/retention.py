@@ -26,13 +26,13 @@ def clean(
     """
     before = datetime.now(UTC) - timedelta(seconds=older_s)
     if is_dry_run:
-        return list(store.stored.expired(before, owner=owner))
+        return list(store.results.expired(before, owner=owner))
     removed: list[Job] = []
-    while jobs := store.stored.expired(before, owner=owner):
+    while jobs := store.results.expired(before, owner=owner):
         for job in jobs:
             # The rows first: a job without them can be cleaned again, rows without a job cannot.
-            if not store.stored.is_shared(job):
+            if not store.results.is_shared(job):
                 storage.remove(job.result_path, job_id=str(job.id))
-            store.stored.forget(job.id)
+            store.results.forget(job.id)
             removed.append(job)
     return removed

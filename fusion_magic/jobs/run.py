@@ -41,7 +41,7 @@ class JobServices:
     What a run needs of the rooms outside.
 
     Attributes:
-        beat: Says now and then that this process is alive; for jobs that it runs itself.
+        heartbeat_if_due: Says now and then that this process is alive; for jobs that it runs itself.
     """
 
     store: Store
@@ -50,7 +50,7 @@ class JobServices:
     storage: ResultStorage
     max_memory: int
     engine_url: str
-    beat: Callable[[], object] = str
+    heartbeat_if_due: Callable[[], object] = str
 
 
 def run(
@@ -138,7 +138,7 @@ class Run:
         """
         USE is kept here and completes later names; the engine is not asked.
         """
-        self.services.store.finish(self.job_id, Outcome(update_type="USE"))
+        self.services.store.jobs.finish(self.job_id, Outcome(update_type="USE"))
         return Result.without_rows(
             job_id=str(self.job_id),
             update_type="USE",
@@ -154,7 +154,7 @@ class Run:
             try:
                 next(steps)
             except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
+                return end.value  # type: ignore[no-any-return] # the generator's result, which StopIteration carries untyped
 
     def steps(self, on_tick: Callable[[Execution | None], None]) -> Generator[None, None, Result]:
         """
@@ -200,9 +200,9 @@ class Run:
         if time.monotonic() - self._cancel_checked_at > CANCEL_CHECK_S:
             self._cancel_checked_at = time.monotonic()
             with suppress(StoreError):
-                # A word that is late is given a second later.
-                self.services.beat()
-            if self.services.store.is_cancel_wanted(self.job_id) and self.reader is not None:
+                # A heartbeat that is late is sent a second later.
+                self.services.heartbeat_if_due()
+            if self.services.store.jobs.is_cancel_wanted(self.job_id) and self.reader is not None:
                 self.reader.cancel()
         if execution is None:
             return
@@ -244,7 +244,7 @@ class Run:
             result_name=self.options.name,
             result_path=found.result_path,
         )
-        self.services.store.finish(self.job_id, outcome, attempt=self.attempt)
+        self.services.store.jobs.finish(self.job_id, outcome, attempt=self.attempt)
         result = open_result(found)
         result.job_id, result.name = str(self.job_id), self.options.name or ""
         result.warnings = (NOTICE, *find_notices(self.translation, lineage))
@@ -265,7 +265,7 @@ class Run:
 
     def _record_query_id(self, query_id: str | None) -> None:
         if query_id is not None and query_id != self.known_query_id:
-            self.services.store.record_query_id(self.job_id, query_id)
+            self.services.store.jobs.record_query_id(self.job_id, query_id)
             self.known_query_id = query_id
 
     def _finish(self, reader: ResultReader, sink: Sink, lineage: LineageRows) -> Result:
@@ -287,7 +287,7 @@ class Run:
             ),
         )
         try:
-            self.services.store.finish(self.job_id, outcome, attempt=self.attempt)
+            self.services.store.jobs.finish(self.job_id, outcome, attempt=self.attempt)
         except BaseException:
             sink.abort()
             raise

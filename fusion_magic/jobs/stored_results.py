@@ -7,7 +7,7 @@ A name means the newest finished job that stored its rows under it; versions are
 from __future__ import annotations
 
 from fusion_magic.errors import InvalidArgument, UnknownResult
-from fusion_magic.results.storage import StoredResult
+from fusion_magic.results.stored import StoredResult
 from fusion_magic.store import Job, Store
 
 
@@ -15,7 +15,7 @@ def newest_path(store: Store, name: str) -> str | None:
     """
     The Parquet file of the newest result of that name, or None.
     """
-    found = store.stored.newest(name)
+    found = store.results.newest(name)
     return found.result_path if found else None
 
 
@@ -32,11 +32,11 @@ def find_result(store: Store, name: str, version: int | None = None) -> StoredRe
         UnknownResult: There is no such name, or no such version.
         InvalidArgument: The job has not finished.
     """
-    count = store.stored.count(name)
+    count = store.results.count(name)
     if not count:
         return _of_job(store, name)
     number = count if version is None else version
-    found = store.stored.version(name, number) if number > 0 else None
+    found = store.results.version(name, number) if number > 0 else None
     if found is None:
         raise UnknownResult(f"{name} has the versions 1 to {count}, not {version}.")
     return open_result(found, version=number)
@@ -57,7 +57,7 @@ def open_result(job: Job, *, version: int = 0) -> StoredResult:
 
 
 def _of_job(store: Store, text: str) -> StoredResult:
-    found = [job for job in store.find_by_prefix(text.lower()) if len(text) >= 4]
+    found = [job for job in store.jobs.find_by_prefix(text.lower()) if len(text) >= 4]
     if len(found) != 1:
         raise UnknownResult(
             f"No result is stored under the name {text}.",

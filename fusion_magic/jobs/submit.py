@@ -72,7 +72,7 @@ def submit(
         FusionError: The statement cannot be translated, or cannot run in the background; the job is FAILED.
     """
     job_id, options = uuid4(), request.options
-    store.create(
+    store.jobs.create(
         NewJob(
             id=job_id,
             user_query=request.text,
@@ -80,7 +80,7 @@ def submit(
             origin=options.origin,
             engine=request.engine,
             profile=request.profile,
-            driver=request.runner,
+            runner=request.runner,
         )
     )
     with recorded(store, job_id):
@@ -95,9 +95,9 @@ def submit(
             translation.converted_query, translation.limit, translation.offset, translation.models
         )
         if make_task is not None:
-            store.queue(job_id, converted, make_task(translation))
+            store.jobs.queue(job_id, converted, make_task(translation))
         else:
-            store.start(job_id, converted)
+            store.jobs.start(job_id, converted)
     return Submitted(job_id, request, translation)
 
 
@@ -111,18 +111,18 @@ def recorded(store: Store, job_id: UUID, *, attempt: int | None = None) -> Itera
     except (KeyboardInterrupt, QueryCanceled) as error:
         if isinstance(error, FusionError):
             error.job_id = str(job_id)
-        _close(job_id, lambda: store.cancel(job_id, attempt=attempt))
+        _close(job_id, lambda: store.jobs.cancel(job_id, attempt=attempt))
         raise
     except LeaseLost:
         raise
     except FusionError as error:
         error.job_id = str(job_id)
         message, hint = error.message, error.hint
-        _close(job_id, lambda: store.fail(job_id, error=message, hint=hint, attempt=attempt))
+        _close(job_id, lambda: store.jobs.fail(job_id, error=message, hint=hint, attempt=attempt))
         raise
     except BaseException as error:
         message = f"An error inside fusion-magic: {type(error).__name__}."
-        _close(job_id, lambda: store.fail(job_id, error=message, attempt=attempt))
+        _close(job_id, lambda: store.jobs.fail(job_id, error=message, attempt=attempt))
         raise
 
 

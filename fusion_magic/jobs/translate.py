@@ -12,44 +12,29 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from fusion_magic.engines import Engine, EngineQuery
-from fusion_magic.errors import FusionError, InvalidSql, UnsupportedSql
+from fusion_magic.errors import FusionError, InvalidSql, QueryFailed, UnsupportedSql
 from fusion_magic.jobs.options import Parameters, WriteTarget
 from fusion_magic.jobs.resolve import NameResolver, ResolvedName, trino_schema
 from fusion_magic.metadata import Column, Entity
-from fusion_magic.sql.edits import (
-    Edit,
-    apply_edits,
-    format_trino_name,
-    mark_edits,
-    name_edits,
-    shift_span,
-    without_overlaps,
-)
+from fusion_magic.sql.analysis import StatementAnalysis, analyse, edits_of
+from fusion_magic.sql.edits import Edit, apply_edits, format_trino_name, shift_span
 from fusion_magic.sql.fqn import format_fqn
-from fusion_magic.sql.limit_offset import Paging, find_paging, limit_to
-from fusion_magic.sql.parameters import Placeholder, find_placeholders, parameter_edits
-from fusion_magic.sql.references import Reference, find_long_names, find_references, find_use
-from fusion_magic.sql.statement import Statement, parse_statement
-from fusion_magic.sql.write_into import target_reference, writing_edit, writing_hint, writing_kind
+from fusion_magic.sql.references import Reference
+from fusion_magic.sql.statement import Statement
+from fusion_magic.sql.write_into import (
+    is_taken,
+    taken_hint,
+    taken_reference,
+    target_reference,
+    writing_hint,
+    writing_kind,
+)
 from fusion_magic.store import ModelRow
 
 if TYPE_CHECKING:
     from fusion_magic.sql.lineage import Lineage
 
 TRANSACTIONS = frozenset({"START TRANSACTION", "COMMIT", "ROLLBACK"})
-
-
-@dataclass(frozen=True, slots=True)
-class StatementAnalysis:
-    """
-    What a statement's text alone tells. Kept for texts seen before, so that it must not change.
-    """
-
-    statement: Statement
-    references: tuple[Reference, ...]
-    paging: Paging
-    placeholders: tuple[Placeholder, ...]
-    use: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,12 +125,28 @@ class Translation:
         """
         *error*, which the engine raised, with its span moved from the converted query to the user's text.
         """
-        if error.span is not None and error.sql is None:
-            error.span = shift_span(self.edits, error.span)
-            error.sql = self.statement.text
-        if self.writing and error.hint is None:
+        if error.sql is None:
+            if error.span is not None:
+                error.span = shift_span(self.edits, error.span)
+                error.sql = self.statement.text
+            self._explain_taken_name(error)
+        if error.hint is None:
             error.hint = writing_hint(error.message)
         return error
+
+    def _explain_taken_name(self, error: FusionError) -> None:
+        """
+        Engines know a table that exists already by its inner name alone: name it as the user did, and the ways on.
+        """
+        index = taken_reference(self.statement, self.references)
+        if index is None or not isinstance(error, QueryFailed) or not is_taken(error.message):
+            return
+        reference, resolved = self.references[index], self.resolved[index]
+        name = resolved.fqn or written_name(reference)
+        error.hint = taken_hint(self.kind, name, error.message, is_beside=reference.place is None)
+        error.message = f"{name} already exists."
+        error.span = reference.place
+        error.sql = self.statement.text if reference.place is not None else None
 
 
 def written_name(reference: Reference) -> str:
@@ -159,43 +160,12 @@ def written_name(reference: Reference) -> str:
 
 
 @lru_cache(maxsize=256)
-def analyse(text: str) -> StatementAnalysis:
-    """
-    Read one statement.
-
-    Raises:
-        InvalidSql: It cannot be read, there is none, or there are several; carries the span.
-    """
-    statement = parse_statement(text)
-    references = find_references(statement)
-    if statement.kind == "UNKNOWN" and not references:
-        _refuse_long_names(statement)
-    return StatementAnalysis(
-        statement=statement,
-        references=references,
-        paging=find_paging(statement),
-        placeholders=find_placeholders(statement),
-        use=find_use(statement),
-    )
-
-
-@lru_cache(maxsize=256)
 def _extract_lineage(
     text: str, schema: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 ) -> Lineage:
     from fusion_magic.sql.lineage import extract_lineage
 
     return extract_lineage(text, schema={table: dict(columns) for table, columns in schema})
-
-
-def _refuse_long_names(statement: Statement) -> None:
-    for span in find_long_names(statement):
-        name = statement.text[span.start : span.end]
-        raise InvalidSql(
-            f"This statement is of a kind that is not known here, and it names {name}.",
-            hint="Names of more than three parts can be translated in the statements of Trino's reference only.",
-            span=span,
-        )
 
 
 def translate(
@@ -251,24 +221,15 @@ def _prepare(
         )
     references = with_target(analysis.references, into)
     resolved = names.resolve(references)
-    values = _parameter_values(analysis, params)
-    paging = find_paging(statement, values) if values else analysis.paging
-    if limit is not None:
-        paging = limit_to(statement, paging, limit)
-    edits = (
-        *name_edits(
-            analysis.references,
-            [
-                r.trino_parts if r.is_rewritten else None
-                for r in resolved[: len(analysis.references)]
-            ],
-        ),
-        *paging.edits,
-        *without_overlaps(parameter_edits(statement, values), paging.edits),
-        *mark_edits(statement.text),
+    own = resolved[: len(analysis.references)]
+    edits, paging = edits_of(
+        analysis,
+        [r.trino_parts if r.is_rewritten else None for r in own],
+        values=_parameter_values(analysis, params),
+        limit=limit,
+        target=resolved[-1].trino_parts if into is not None else (),
+        if_exists=into.if_exists if into is not None else "fail",
     )
-    if into is not None:
-        edits = (writing_edit(statement, resolved[-1].trino_parts, into.if_exists), *edits)
     return Translation(
         statement=statement,
         references=references,
@@ -277,7 +238,7 @@ def _prepare(
         models=_model_rows(resolved),
         limit=paging.limit,
         offset=paging.offset,
-        edits=tuple(edits),
+        edits=edits,
         writing=writing_kind(into.if_exists) if into is not None else "",
     )
 

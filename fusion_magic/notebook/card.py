@@ -25,7 +25,7 @@ from fusion_magic.present.tables import Table, count, result_table
 from fusion_magic.store import Job, JobStatus
 
 if TYPE_CHECKING:
-    from fusion_magic.results.storage import StoredResult
+    from fusion_magic.results.stored import StoredResult
 
 POLL_S = 0.5
 STORED_S = 10.0  # how often the stored HTML follows, where an open page shows the live card
@@ -324,7 +324,7 @@ def show_card(shell: Any, handle: JobHandle) -> None:
         shown.key = uuid4().hex
         page.add(shown.key, shown.source)
     job = handle.job
-    shown.display = display(_Bundle(shown.bundle(job)), display_id=True)  # type: ignore[no-untyped-call]
+    shown.display = display(_Bundle(shown.bundle(job)), display_id=True)  # type: ignore[no-untyped-call] # IPython's display is untyped
     if is_watched(shell) and shown.display is not None and not job.status.is_final:
         _pollers.setdefault(shell, Poller()).add(shown)
 

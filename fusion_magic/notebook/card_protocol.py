@@ -30,7 +30,7 @@ from fusion_magic.results.browse import Browser, Filter, Order
 from fusion_magic.results.export import csv_text
 
 if TYPE_CHECKING:
-    from fusion_magic.results.storage import StoredResult
+    from fusion_magic.results.stored import StoredResult
 
 MOST_ROWS = 1_000  # in one page
 MOST_TEXT = 10_000  # characters of a filter's value

@@ -40,7 +40,7 @@ class Completer:
             return {"completions": []}
         before = "\n".join(text.split("\n")[: context.cursor_line])
         before = f"{before}\n{context.line_with_cursor[: context.cursor_position]}".lstrip("\n")
-        word = _WORD.search(before)[0]  # type: ignore[index]
+        word = _WORD.search(before)[0]  # type: ignore[index] # the pattern matches the empty text too
         try:
             found = self._candidates(text, before, word)
         except FusionError:
@@ -91,4 +91,4 @@ def _options() -> list[str]:
     return [name for name in cell_flags() if name.startswith("--")]
 
 
-Completer.__call__ = context_matcher(identifier="fusion")(Completer.__call__)  # type: ignore[method-assign]
+Completer.__call__ = context_matcher(identifier="fusion")(Completer.__call__)  # type: ignore[method-assign] # IPython marks matchers by a decorator of functions

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -238,7 +237,7 @@ class FusionMagics(Magics):
     def _shown_rows(self, result: Result) -> Any:
         from fusion_magic.notebook.card import show_rows
         from fusion_magic.present.tables import result_table
-        from fusion_magic.results.storage import StoredResult
+        from fusion_magic.results.stored import StoredResult
 
         table = result_table(result, preview_rows=self.preview_rows)
         if isinstance(result, StoredResult):
@@ -266,7 +265,7 @@ class _short_errors:  # noqa: N801 - used as a statement
         if isinstance(error, FusionError):
             lines = [f"{type(error).__name__}: {error}"]
             # IPython asks an exception itself for the lines to show.
-            error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
+            error._render_traceback_ = lambda: lines  # type: ignore[attr-defined] # IPython's hook for an error of one's own
         return False
 
 
@@ -281,14 +280,16 @@ def _shown(result: Any, table: Any) -> Any:
 def _display(thing: Any) -> None:
     from IPython.display import display
 
-    display(thing)  # type: ignore[no-untyped-call]
+    display(thing)  # type: ignore[no-untyped-call] # IPython's display is untyped
 
 
 def notebook_name(shell: Any) -> str:
     """
     The notebook's file name, where the front end tells it; else empty.
     """
-    path = os.environ.get("JPY_SESSION_NAME") or shell.user_ns.get("__vsc_ipynb_file__") or ""
+    from fusion_magic.config import notebook_path
+
+    path = notebook_path() or shell.user_ns.get("__vsc_ipynb_file__") or ""
     return Path(str(path)).name
 
 

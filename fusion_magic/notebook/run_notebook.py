@@ -6,10 +6,10 @@ Whole notebooks without a person: on the embedded default, against a catalog tha
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
+from fusion_magic.config import other_variables
 from fusion_magic.errors import MissingExtra
 
 
@@ -39,7 +39,7 @@ def run_notebook(path: Path, *, catalog: Path, data_dir: Path, timeout_s: int = 
         from nbclient import NotebookClient
     except ImportError as exc:
         raise MissingExtra("Running notebooks", extra="testing") from exc
-    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call] # nbformat is untyped
     client = NotebookClient(
         notebook,
         kernel_name="python3",
@@ -48,17 +48,19 @@ def run_notebook(path: Path, *, catalog: Path, data_dir: Path, timeout_s: int = 
         # Its warning that loopback is not encrypted says nothing about the notebook.
         extra_arguments=["--IPKernelApp.log_level=ERROR"],
     )
-    client.execute(env=_embedded_environment(catalog.resolve(), data_dir.resolve()))
+    unattended = {"FUSION_PROGRESS": "none", "FUSION_WORKER_IDLE_S": "5"}
+    client.execute(env=embedded_environment(catalog.resolve(), data_dir.resolve()) | unattended)
     return notebook
 
 
-def _embedded_environment(catalog: Path, data_dir: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("FUSION_")}
+def embedded_environment(catalog: Path, data_dir: Path) -> dict[str, str]:
+    """
+    This process's environment with every setting of ours replaced by the embedded default.
+    """
+    kept = other_variables()
     return kept | {
         "FUSION_METADATA_URL": str(catalog),
         "FUSION_DATA_DIR": str(data_dir),
         "FUSION_ENGINE_URL": "duckdb://",
         "FUSION_STORE_URL": f"sqlite:///{data_dir / 'fusion.db'}",
-        "FUSION_PROGRESS": "none",
-        "FUSION_WORKER_IDLE_S": "5",
     }

@@ -9,6 +9,7 @@ import sys
 import time
 from typing import Any
 
+from fusion_magic.config import is_progress_off
 from fusion_magic.engines import Progress
 
 
@@ -62,7 +63,7 @@ class ProgressLine:
         from IPython.display import clear_output
 
         if str(_request(self._shell).get("code", "")).startswith("%%"):
-            clear_output()  # type: ignore[no-untyped-call]
+            clear_output()  # type: ignore[no-untyped-call] # IPython's display is untyped
         else:
             # Other lines of the cell may have shown something.
             self._handle.update({"text/plain": ""}, raw=True)
@@ -77,7 +78,7 @@ class ProgressLine:
             from IPython.display import display
 
             self._widget = HBox([FloatProgress(min=0, max=1), Label()])
-            self._handle: Any = display(self._widget, display_id=True)  # type: ignore[no-untyped-call]
+            self._handle: Any = display(self._widget, display_id=True)  # type: ignore[no-untyped-call] # IPython's display is untyped
         bar, label = self._widget.children
         bar.value = fraction or 0
         label.value = text
@@ -88,24 +89,20 @@ def _request(shell: Any) -> dict[str, Any]:
     What the front end asked the kernel for.
     """
     parent = shell.kernel.get_parent() if hasattr(shell.kernel, "get_parent") else {}
-    return parent.get("content", {})  # type: ignore[no-any-return]
+    return parent.get("content", {})  # type: ignore[no-any-return] # Jupyter's messages are untyped
 
 
 def is_watched(shell: Any) -> bool:
     """
     Whether a person may be looking: there is a kernel, its front end allows input, and ``FUSION_PROGRESS`` is not ``none``.
     """
-    if not hasattr(shell, "kernel") or _is_silenced():
+    if not hasattr(shell, "kernel") or is_progress_off():
         return False
     return bool(_request(shell).get("allow_stdin", True))
 
 
 def _is_terminal() -> bool:
-    return sys.stderr.isatty() and not _is_silenced()
-
-
-def _is_silenced() -> bool:
-    return os.environ.get("FUSION_PROGRESS") == "none"
+    return sys.stderr.isatty() and not is_progress_off()
 
 
 def _terminal_width() -> int:

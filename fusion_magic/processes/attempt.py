@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 from fusion_magic.engines import Engine, EngineQuery, Execution, Progress
 from fusion_magic.engines.base import BaseExecution
@@ -34,7 +34,6 @@ from fusion_magic.errors import (
     QueryCanceled,
     QueryGone,
     ResultsUnavailable,
-    StoreUnavailable,
     UnsupportedSql,
 )
 from fusion_magic.jobs.readers import BlockingResultReader
@@ -42,7 +41,8 @@ from fusion_magic.jobs.run import JobServices, Run
 from fusion_magic.jobs.submit import Request, recorded
 from fusion_magic.jobs.translate import Translation
 from fusion_magic.processes.payload import from_payload, to_payload
-from fusion_magic.store import NewTask, ResumePoint, Store, Task
+from fusion_magic.processes.retrying import RetryingStore
+from fusion_magic.store import NewTask, ResumePoint, Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
 
-STORE_PATIENCE_S = 600.0  # a store that is away for longer loses the job to its next attempt
 ENGINE_PATIENCE_S = 600.0  # an engine that is away for longer fails the job
 FIRST_DELAY_S = (
     0.5  # before an engine that has no room, or is away, is asked again; doubled each time
@@ -131,20 +130,10 @@ class TaskAttempt:
     _is_lost: bool = False
 
     def __post_init__(self) -> None:
-        self.services = replace(
-            self.services, store=cast("Store", RetryingStore(self.services.store))
-        )
+        self.services = replace(self.services, store=RetryingStore(self.services.store))
         self._query_id, self._place = self.task.query_id, self.task.next_uri
 
-    def work(self) -> None:
-        """
-        Bring the job to its end, or leave it for a later attempt. Raises nothing: the job's row tells.
-        """
-        while not self.has_ended:
-            self.go_on()
-            time.sleep(self.pause_s or 0)
-
-    def go_on(self, *, wait_s: float | None = None) -> None:
+    def advance(self, *, wait_s: float | None = None) -> None:
         """
         Work until there is nothing to do for a while (``pause_s``), or no more (``has_ended``). Raises nothing.
 
@@ -435,41 +424,6 @@ class _Done(BaseExecution):
 
     def cancel(self) -> None:
         """See ``Execution.cancel``."""
-
-
-class RetryingStore:
-    """
-    A store that is waited for when it is away.
-    """
-
-    def __init__(self, part: Any) -> None:
-        self._part = part
-
-    @property
-    def tasks(self) -> Any:
-        return RetryingStore(self._part.tasks)
-
-    @property
-    def stored(self) -> Any:
-        return RetryingStore(self._part.stored)
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *values, **named: _persist(
-            lambda: getattr(self._part, name)(*values, **named)
-        )
-
-
-def _persist(change: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + STORE_PATIENCE_S
-    delay_s = 0.2
-    while True:
-        try:
-            return change()
-        except StoreUnavailable:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(delay_s)
-            delay_s = min(delay_s * 2, 5.0)
 
 
 def _no_tick(_execution: Execution | None) -> None:

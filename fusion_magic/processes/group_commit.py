@@ -10,40 +10,66 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Any
 from uuid import UUID
 
 from fusion_magic.errors import StoreError
-from fusion_magic.store import Ended, Outcome, Store
+from fusion_magic.store import Ended, Jobs, Outcome, Store
 
 MOST_AT_ONCE = 50
 
 
 class GroupCommitStore:
     """
-    A store whose ``finish`` several threads call at once; all else is the store's.
+    The port ``Store``, its jobs finished in groups.
     """
 
     def __init__(self, store: Store) -> None:
-        self._store = store
-        self._lock = threading.Lock()
-        self._turn = threading.Lock()
-        self._waiting: list[tuple[Ended, Future[bool]]] = []
+        self.jobs: Jobs = GroupCommitJobs(store.jobs)
+        self.tasks = store.tasks
+        self.results = store.results
+        self.models = store.models
+        self.processes = store.processes
+        self.outbox = store.outbox
+        self.lineage = store.lineage
+        self.check = store.check
+        self.migrate = store.migrate
+        self.close = store.close
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
+
+class GroupCommitJobs:
+    """
+    The port ``Jobs``, whose ``finish`` several threads call at once; all else is that of *jobs*.
+    """
+
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._waiting: list[tuple[Ended, Future[bool]]] = []
+        self.create = jobs.create
+        self.queue = jobs.queue
+        self.start = jobs.start
+        self.record_query_id = jobs.record_query_id
+        self.finish_all = jobs.finish_all
+        self.fail = jobs.fail
+        self.cancel = jobs.cancel
+        self.want_cancel = jobs.want_cancel
+        self.is_cancel_wanted = jobs.is_cancel_wanted
+        self.find = jobs.find
+        self.find_by_prefix = jobs.find_by_prefix
+        self.list = jobs.list
 
     def finish(self, job_id: UUID, outcome: Outcome, *, attempt: int | None = None) -> None:
-        """See ``Store.finish``."""
+        """See ``Jobs.finish``."""
         if attempt is None or not self._finish_with_others(Ended(job_id, outcome, attempt)):
-            # By itself it is told why it cannot be, and what is wrong with another does not touch it.
-            self._store.finish(job_id, outcome, attempt=attempt)
+            # Alone, it learns why it cannot be finished, and what is wrong with another does not touch it.
+            self._jobs.finish(job_id, outcome, attempt=attempt)
 
     def _finish_with_others(self, end: Ended) -> bool:
         done: Future[bool] = Future()
         with self._lock:
             self._waiting.append((end, done))
-        with self._turn:
+        with self._writing:
             while not done.done():
                 self._write()
         return done.result()
@@ -65,9 +91,9 @@ class GroupCommitStore:
 
     def _finish_all(self, ends: Sequence[Ended]) -> frozenset[UUID]:
         if len(ends) == 1:
-            self._store.finish(ends[0].job_id, ends[0].outcome, attempt=ends[0].attempt)
+            self._jobs.finish(ends[0].job_id, ends[0].outcome, attempt=ends[0].attempt)
             return frozenset({ends[0].job_id})
         try:
-            return self._store.finish_all(ends)
+            return self._jobs.finish_all(ends)
         except StoreError:
             return frozenset()

@@ -15,8 +15,9 @@ from fusion_magic.errors import Span
 from fusion_magic.jobs import options
 from fusion_magic.jobs.resolve import ResolvedName
 from fusion_magic.jobs.submit import Request, Submitted
-from fusion_magic.jobs.translate import Translation, analyse, with_target
+from fusion_magic.jobs.translate import Translation, with_target
 from fusion_magic.metadata import Column, Entity
+from fusion_magic.sql.analysis import analyse
 from fusion_magic.sql.edits import Edit
 from fusion_magic.sql.write_into import writing_kind
 from fusion_magic.store import Task

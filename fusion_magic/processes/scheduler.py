@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cache
 from typing import Self
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from fusion_magic.delivery import Delivery, JobFacts
 from fusion_magic.errors import FusionError, PermanentDeliveryError, StoreError
-from fusion_magic.processes.worker import signature
+from fusion_magic.processes.presence import Presence
 from fusion_magic.store import Message, Outbox, Store
 
 logger = logging.getLogger(__name__)
@@ -30,8 +30,8 @@ IDLE_POLL_S = 1.0
 ATTEMPTS = 12
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 600.0
-SIGN_EVERY_S = 5.0
-SIGN_FOR_S = 60.0  # a receiver may take long to answer
+HEARTBEAT_EVERY_S = 5.0
+ALIVE_FOR_S = 60.0  # a receiver may take long to answer
 NOTHING = nullcontext()
 
 
@@ -59,7 +59,7 @@ class Scheduler:
     One scheduler. Several may run at once: a row is delivered by one of them at a time.
 
     Args:
-        beside: Entered while it runs: what else is looked after.
+        background: Entered while it runs, for what else must go on.
     """
 
     def __init__(
@@ -67,14 +67,16 @@ class Scheduler:
         store: Store,
         deliveries: Sequence[Delivery],
         *,
-        beside: AbstractContextManager[object] = NOTHING,
+        background: AbstractContextManager[object] = NOTHING,
     ) -> None:
-        self._beside = beside
-        self.id = f"scheduler-{uuid4().hex[:12]}"
+        self._background = background
+        self._presence = Presence(
+            store.processes, "scheduler", every_s=HEARTBEAT_EVERY_S, for_s=ALIVE_FOR_S
+        )
+        self.id = self._presence.id
         self._store = store
         self._deliveries = deliveries
         self._is_stopping = threading.Event()
-        self._signed_at = float("-inf")
 
     def stop(self) -> None:
         """
@@ -86,17 +88,17 @@ class Scheduler:
         """
         Deliver until stopped.
         """
-        with self._beside:
+        with self._background:
             self._deliver_until_stopped()
         for delivery in self._deliveries:
             delivery.close()
         with suppress(StoreError):
-            self._store.tasks.sign_off(self.id)
+            self._presence.deregister()
 
     def _deliver_until_stopped(self) -> None:
         while not self._is_stopping.is_set():
             try:
-                self._sign()
+                self._presence.heartbeat_if_due()
                 delivered = self.deliver_due()
             except StoreError:
                 logger.warning("the job store is away", extra={"action": "deliver"})
@@ -121,15 +123,9 @@ class Scheduler:
                     break
                 if not lease.is_held():
                     break
-                self._sign()
+                self._presence.heartbeat_if_due()
                 self._deliver(message, facts)
         return len(messages)
-
-    def _sign(self) -> None:
-        if time.monotonic() - self._signed_at < SIGN_EVERY_S:
-            return
-        self._store.tasks.sign(signature(self.id, role="scheduler", for_s=SIGN_FOR_S))
-        self._signed_at = time.monotonic()
 
     def _deliver(self, message: Message, facts: Callable[[UUID], JobFacts]) -> None:
         outbox = self._store.outbox
@@ -152,11 +148,14 @@ class Scheduler:
 
     def _facts_of(self, job_id: UUID) -> JobFacts:
         store = self._store
-        job = store.find(job_id)
+        job = store.jobs.find(job_id)
         if job is None:
             raise PermanentDeliveryError("Its job is gone.")
         return JobFacts(
-            job, store.models(job_id), store.lineage.of_job(job_id), store.column_edges(job_id)
+            job,
+            store.models.of_job(job_id),
+            store.lineage.of_job(job_id),
+            store.lineage.columns_of_job(job_id),
         )
 
     def _give_back(self, messages: Sequence[Message]) -> None:

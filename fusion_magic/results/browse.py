@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from fusion_magic.errors import InvalidArgument, QueryFailed, ResultsUnavailable
 from fusion_magic.results import type_texts
-from fusion_magic.results.storage import StoredResult
+from fusion_magic.results.stored import StoredResult
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -125,7 +125,7 @@ class Browser:
             else:
                 self._lay_out(order, where)
                 sql = "SELECT * FROM shown WHERE rowid >= $first AND rowid < $until ORDER BY rowid"
-            table = self._run(sql, first=first, until=until).to_arrow_table()
+            table = self._rows(sql, first=first, until=until)
         return table.rename_columns(self._result.schema.names)
 
     def close(self) -> None:
@@ -156,10 +156,15 @@ class Browser:
         return connection
 
     def _run(self, sql: str, **values: Any) -> Any:
-        connection = self._connection
-        if "$file" in sql:
-            values["file"] = self._file
-        return connection.execute(sql, values)
+        return self._connection.execute(sql, self._bound(sql, values))
+
+    def _rows(self, sql: str, **values: Any) -> pa.Table:
+        # Of a relation: DuckDB 2 copies the rows of an executed statement once more.
+        return self._connection.sql(sql, params=self._bound(sql, values)).to_arrow_table()
+
+    def _bound(self, sql: str, values: dict[str, Any]) -> dict[str, Any]:
+        _ = self._connection  # with which the file's name comes
+        return {**values, "file": self._file} if "$file" in sql else values
 
     @cached_property
     def _size(self) -> int:
@@ -188,7 +193,7 @@ class Browser:
         if unknown:
             counts = ", ".join(f"count(*) - count(c{i})" for i in unknown)
             with self._lock, self._translated():
-                row = self._run(f"SELECT {counts} FROM {self._source}").fetchone()
+                [row] = self._run(f"SELECT {counts} FROM {self._source}").fetchall()
             for i, number in zip(unknown, row, strict=True):
                 found[i] = number
         return [number or 0 for number in found]
@@ -211,7 +216,7 @@ class Browser:
                 f"WHERE {condition} ORDER BY {by}",
                 **values,
             )
-            [self._count] = self._run("SELECT count(*) FROM shown").fetchone()
+            [(self._count,)] = self._run("SELECT count(*) FROM shown").fetchall()
             self._laid_out = (order, where)
 
     def _condition(self, where: Filter | None) -> tuple[str, dict[str, str]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusion_magic.errors import InvalidArgument, MissingExtra
 from fusion_magic.results import Result, values_of, write_aside, write_csv, write_parquet
-from fusion_magic.results.storage import StoredResult
+from fusion_magic.results.stored import StoredResult
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fusion_magic.errors import Span
-from fusion_magic.sql.references import RESERVED, Reference
+from fusion_magic.sql.keywords import RESERVED
+from fusion_magic.sql.references import Reference
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 

@@ -14,8 +14,11 @@ The text is for the parser alone; no engine sees it.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from fusion_magic.errors import Span
 from fusion_magic.sql.edits import Edit, quote
@@ -24,6 +27,33 @@ from fusion_magic.sql.references import find_query_behind_with
 from fusion_magic.sql.statement import Statement
 
 _PLAIN_NUMBER = re.compile(r"[0-9.]+(?:[eE][+-]?[0-9]+)?")
+
+
+_is_quiet: ContextVar[bool] = ContextVar("fusion_sqlglot_is_quiet", default=False)
+
+
+class _WhileQuiet(logging.Filter):
+    """
+    Keeps back what sqlglot logs while this thread's own calls run.
+    """
+
+    def filter(self, _record: logging.LogRecord) -> bool:
+        return not _is_quiet.get()
+
+
+logging.getLogger("sqlglot").addFilter(_WhileQuiet())
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """
+    Let sqlglot log nothing in this thread: its warnings are for its own users, and what matters is raised here.
+    """
+    token = _is_quiet.set(True)
+    try:
+        yield
+    finally:
+        _is_quiet.reset(token)
 
 
 def readable_edits(statement: Statement) -> tuple[Edit, ...]:

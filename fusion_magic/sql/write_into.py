@@ -8,6 +8,7 @@ A query whose rows the engine writes to a table itself: what stands before its t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from fusion_magic.errors import InvalidArgument, Span
@@ -15,6 +16,20 @@ from fusion_magic.sql.edits import Edit, format_trino_name
 from fusion_magic.sql.fqn import parse_fqn
 from fusion_magic.sql.references import Reference
 from fusion_magic.sql.statement import Statement
+
+_TAKEN = re.compile(r"already exists|^Existing object .* is of type")
+_TAKEN_BY_OTHERS = re.compile(r"(?i)(line \d+:\d+: )?(column|schema|catalog|function|role)\b")
+_MAKERS = frozenset({"CREATE TABLE", "CREATE TABLE AS", "CREATE VIEW", "CREATE MATERIALIZED VIEW"})
+_RENAMERS = frozenset({"ALTER TABLE", "ALTER VIEW", "ALTER MATERIALIZED VIEW"})
+# What DuckDB and Trino say of what is there.
+_EXISTING = re.compile(r"(?i)\b(table|view)\b(?= with name| already exists:|, trying to replace)")
+_BESIDE = "--append adds the rows to it, --replace puts them in its place"
+_INSTEAD = {
+    "CREATE TABLE AS": "CREATE OR REPLACE TABLE replaces it, INSERT INTO adds rows to it",
+    "CREATE TABLE": "CREATE TABLE IF NOT EXISTS keeps it, CREATE OR REPLACE TABLE replaces it",
+    "CREATE VIEW": "CREATE OR REPLACE VIEW replaces it",
+    "CREATE MATERIALIZED VIEW": "CREATE OR REPLACE MATERIALIZED VIEW replaces it",
+}
 
 _BEFORE: Mapping[str, tuple[str, str]] = {
     "fail": ("CREATE TABLE AS", "CREATE TABLE {} AS\n"),
@@ -65,8 +80,52 @@ def writing_hint(message: str) -> str | None:
     """
     What to do about an engine's *message* on writing to a table; None where nothing is known.
     """
-    if "already exists" in message:
-        return "--append adds the rows to it, --replace puts them in its place."
     if "does not support replacing tables" in message:
         return "DROP TABLE it first, or write to a catalog whose connector can replace tables."
     return None
+
+
+def is_taken(message: str) -> bool:
+    """
+    Whether an engine's *message* says that the name of a table or view to be made is in use.
+
+    >>> is_taken("Table 'memory.default.t' already exists"), is_taken("Column 'a' already exists")
+    (True, False)
+    """
+    return _TAKEN.search(message) is not None and _TAKEN_BY_OTHERS.match(message) is None
+
+
+def taken_reference(statement: Statement, references: Sequence[Reference]) -> int | None:
+    """
+    Which of *references* is the name that *statement* gives to something new; None where it makes nothing.
+
+    A table that stands beside the statement (``--into``) comes last in *references*, without a place.
+    """
+    if references and references[-1].place is None:
+        return len(references) - 1
+    if statement.kind in _MAKERS and references:
+        return 0
+    # ALTER … RENAME TO names the old and the new table.
+    return 1 if statement.kind in _RENAMERS and len(references) == 2 else None
+
+
+def taken_hint(kind: str, name: str, message: str, *, is_beside: bool) -> str:
+    """
+    The ways on where the table or view *name* exists already.
+
+    Args:
+        kind: The kind of the statement that would make it, in the words of ``Statement.kind``.
+
+        name: As SQL writes it.
+
+        message: The engine's, which may tell whether a table or a view is there.
+
+        is_beside: Whether the name stands beside the statement, in ``--into``.
+    """
+    found = _EXISTING.search(message)
+    made = "VIEW" if "VIEW" in kind else "TABLE"
+    existing = found[1].upper() if found else made
+    drop = f"choose another name, or run DROP {existing} {name} first."
+    if existing != made or kind not in _INSTEAD:
+        return f"It is a {existing.lower()}: {drop}" if found else f"{drop[0].upper()}{drop[1:]}"
+    return f"{_BESIDE if is_beside else _INSTEAD[kind]}; or {drop}"

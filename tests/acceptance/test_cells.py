@@ -182,9 +182,57 @@ def test_an_engine_writes_a_querys_rows_to_a_table(fusion: Fusion) -> None:
         assert fusion.run("SELECT count(*) FROM out.db.default.spent").rows() == [(4,)]
         with pytest.raises(QueryFailed, match="already exists") as caught:
             fusion.run(SPENT, into="out.db.default.spent")
+        assert caught.value.message == "out.db.default.spent already exists."
         assert "--append" in str(caught.value.hint)
+        assert "DROP TABLE out.db.default.spent" in str(caught.value.hint)
     finally:
         fusion.run("DROP TABLE IF EXISTS out.db.default.spent")
+
+
+@pytest.mark.parametrize(
+    ("sql", "way_on"),
+    [
+        ("CREATE TABLE out.db.default.taken AS SELECT 1 AS a", "CREATE OR REPLACE TABLE"),
+        ("CREATE TABLE out.db.default.taken (a bigint)", "IF NOT EXISTS"),
+        ("CREATE VIEW out.db.default.taken AS SELECT 1 AS a", "DROP "),
+        ("ALTER TABLE out.db.default.other\n RENAME TO out.db.default.taken", "another name"),
+    ],
+)
+def test_a_table_that_exists_is_named_as_the_cell_names_it(
+    fusion: Fusion, sql: str, way_on: str
+) -> None:
+    """
+    Engines name it by their inner name, DuckDB without a place: "Run All" twice is a person's first error.
+    """
+    try:
+        fusion.run("CREATE TABLE out.db.default.taken AS SELECT 1 AS a")
+        fusion.run("CREATE TABLE out.db.default.other AS SELECT 1 AS a")
+
+        with pytest.raises(QueryFailed) as caught:
+            fusion.run(sql)
+
+        error = caught.value
+        assert error.message == "out.db.default.taken already exists."
+        assert error.span is not None
+        assert sql[slice(*error.span)] == "out.db.default.taken"
+        assert way_on in str(error.hint)
+        assert "DROP TABLE out.db.default.taken" in str(error.hint)
+    finally:
+        fusion.run("DROP TABLE IF EXISTS out.db.default.taken")
+        fusion.run("DROP TABLE IF EXISTS out.db.default.other")
+
+
+def test_a_view_that_exists_is_named_as_the_cell_names_it(fusion: Fusion) -> None:
+    make = "CREATE VIEW out.db.default.seen AS SELECT 1 AS a"
+    fusion.run(make)
+    try:
+        with pytest.raises(QueryFailed, match=r"out\.db\.default\.seen already exists") as caught:
+            fusion.run(make)
+
+        assert "CREATE OR REPLACE VIEW" in str(caught.value.hint)
+        assert "DROP VIEW out.db.default.seen" in str(caught.value.hint)
+    finally:
+        fusion.run("DROP VIEW out.db.default.seen")
 
 
 def test_a_table_is_replaced_where_the_connector_can(fusion: Fusion) -> None:

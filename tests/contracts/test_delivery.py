@@ -21,6 +21,7 @@ from fusion_magic.errors import DeliveryError, FusionError
 from fusion_magic.store import NewJob
 from tests.delivery.facts import JOB, SOURCES, TARGET, facts, message
 from tests.plugins.fusion_example.receiver import open_delivery as open_markdown
+from tests.stores import delivered_edges
 
 
 class Local:
@@ -30,14 +31,14 @@ class Local:
 
     def __init__(self, folder: Path) -> None:
         self._fusion = connect(data_dir=str(folder))
-        self._fusion.store.create(NewJob(id=JOB, user_query="SELECT 1"))
+        self._fusion.store.jobs.create(NewJob(id=JOB, user_query="SELECT 1"))
         self.delivery: Delivery = LocalDelivery(self._fusion.store.outbox)
 
     def effect(self) -> set[str]:
-        return {f"{source} → {target}" for source, target in self._fusion.store.outbox.edges()}
+        return {f"{source} → {target}" for source, target in delivered_edges(self._fusion.store)}
 
     def break_(self) -> None:
-        self._fusion.store._engine.dispose()  # type: ignore[attr-defined]
+        self._fusion.store.database.engine.dispose()  # type: ignore[attr-defined]
         database = Path(self._fusion.settings.store_url.removeprefix("sqlite:///"))
         database.write_text("no database any more, and long enough to be looked at " * 200)
 

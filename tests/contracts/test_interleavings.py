@@ -37,7 +37,7 @@ from fusion_magic.store import (
     Outcome,
     QueueRow,
 )
-from fusion_magic.store.sql.jobs import SqlStore
+from fusion_magic.store.sql.store import SqlStore
 from fusion_magic.store.sql.tables import fusion_model, job, job_task, model_queue
 
 EXAMPLES = int(os.environ.get("FUSION_TEST_EXAMPLES", "15"))
@@ -282,18 +282,18 @@ def _do(store: SqlStore, step: Step) -> object:
     outcome = Outcome(queue=[row] * step.rows, column_edges=[edge] * step.rows)
     converted = Converted("SELECT 1", limit=1, models=[model] * step.rows)
     changes: dict[str, Any] = {
-        "create": lambda: store.create(
-            NewJob(id=job_id, user_query="SELECT 1", owner=step.owner, driver="d")
+        "create": lambda: store.jobs.create(
+            NewJob(id=job_id, user_query="SELECT 1", owner=step.owner, runner="r")
         ),
-        "queue": lambda: store.queue(job_id, converted, task),
-        "finish": lambda: store.finish(job_id, outcome, attempt=attempt),
-        "finish_all": lambda: bool(store.finish_all([Ended(job_id, outcome, attempt or 0)])),
+        "queue": lambda: store.jobs.queue(job_id, converted, task),
+        "finish": lambda: store.jobs.finish(job_id, outcome, attempt=attempt),
+        "finish_all": lambda: bool(store.jobs.finish_all([Ended(job_id, outcome, attempt or 0)])),
         "claim": lambda: _claim(store, step),
-        "start": lambda: store.start(job_id, converted),
-        "record_query_id": lambda: store.record_query_id(job_id, f"q{step.rows}"),
-        "fail": lambda: store.fail(job_id, error="no", attempt=attempt),
-        "cancel": lambda: store.cancel(job_id, attempt=attempt),
-        "want_cancel": lambda: store.want_cancel(job_id).value,
+        "start": lambda: store.jobs.start(job_id, converted),
+        "record_query_id": lambda: store.jobs.record_query_id(job_id, f"q{step.rows}"),
+        "fail": lambda: store.jobs.fail(job_id, error="no", attempt=attempt),
+        "cancel": lambda: store.jobs.cancel(job_id, attempt=attempt),
+        "want_cancel": lambda: store.jobs.want_cancel(job_id).value,
         "renew": lambda: store.tasks.renew(step.worker, lease_s=LEASE_S, progress={}),
         "release": lambda: store.tasks.release(job_id, attempt=attempt or 0),
         "look": lambda: _look(store, job_id),
@@ -315,7 +315,7 @@ def _look(store: SqlStore, job_id: UUID) -> tuple[Any, ...] | None:
         sa.select(sa.func.count()).where(table.c.job_id == job.c.id).scalar_subquery()
         for table in (fusion_model, model_queue)
     ]
-    rows = store._read(
+    rows = store.database.read(
         sa.select(job.c.status, sa.func.coalesce(state, ""), *counts).where(job.c.id == job_id)
     )
     return tuple(rows[0]) if rows else None
@@ -427,7 +427,9 @@ class Interleavings(RuleBasedStateMachine):
 
     def _jobs(self) -> dict[UUID, Job]:
         store = self.processes[0].store
-        return {found.id: found for found in store.list(JobFilter(owner=self.owner), limit=100)}
+        return {
+            found.id: found for found in store.jobs.list(JobFilter(owner=self.owner), limit=100)
+        }
 
     def _stored(self) -> dict[UUID, tuple[Any, ...]]:
         store = self.processes[0].store
@@ -489,6 +491,6 @@ def test_two_processes_never_break_a_job(processes: tuple[Process, OtherProcess]
             ),
         )
         # Seeds differ; one by which no job came to its end proves little.
-        if processes[0].store.list(JobFilter(statuses=frozenset({JobStatus.FINISHED}))):
+        if processes[0].store.jobs.list(JobFilter(statuses=frozenset({JobStatus.FINISHED}))):
             return
     raise AssertionError("No job came to its end.")

@@ -7,7 +7,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from fusion_magic.store import ColumnEdge, GraphEdge
-from fusion_magic.store.sql.jobs import SqlStore
+from fusion_magic.store.sql.store import SqlStore
 from fusion_magic.store.sql.tables import lineage_edge
 from tests.contracts.test_outbox import edge, finished, made
 from tests.contracts.test_tasks import clock, store
@@ -40,7 +40,7 @@ def test_what_another_program_queued_is_there_before_and_after_it_is_delivered(
     It writes to ``model_queue`` alone.
     """
     job_id = finished(store, edge("t", "s"))
-    with store._engine.begin() as connection:
+    with store.database.engine.begin() as connection:
         connection.execute(sa.delete(lineage_edge))
     known = [GraphEdge(source_fqn="s", target_fqn="t", job_id=job_id)]
     assert store.lineage.edges(["t"], is_upstream=True) == known

@@ -7,8 +7,9 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 from fusion_magic.store import ColumnEdge, Converted, NewJob, Outcome, QueueRow
-from fusion_magic.store.sql.jobs import SqlStore
+from fusion_magic.store.sql.store import SqlStore
 from tests.contracts.test_tasks import Clock, clock, store
+from tests.stores import delivered_edges
 
 __all__ = ["clock", "store"]
 
@@ -23,9 +24,9 @@ def made(target: str) -> QueueRow:
 
 def finished(store: SqlStore, *rows: QueueRow, column_edges: tuple[ColumnEdge, ...] = ()) -> UUID:
     job_id = uuid4()
-    store.create(NewJob(id=job_id, user_query="SELECT 1"))
-    store.start(job_id, Converted("SELECT 1"))
-    store.finish(job_id, Outcome(queue=rows, column_edges=column_edges))
+    store.jobs.create(NewJob(id=job_id, user_query="SELECT 1"))
+    store.jobs.start(job_id, Converted("SELECT 1"))
+    store.jobs.finish(job_id, Outcome(queue=rows, column_edges=column_edges))
     return job_id
 
 
@@ -36,7 +37,7 @@ def test_a_delivered_row_is_gone(store: SqlStore) -> None:
     store.outbox.delivered(message)
 
     assert (message.row, message.attempt) == (edge("t", "s"), 1)
-    assert store.queued() == []
+    assert store.outbox.pending() == []
     assert store.outbox.claim("s1", lease_s=30, limit=10) == []
 
 
@@ -63,9 +64,9 @@ def test_a_claim_runs_out_with_its_scheduler(store: SqlStore, clock: Clock) -> N
     store.outbox.delivered(lost)
 
     assert again.attempt == 2
-    assert len(store.queued()) == 1
+    assert len(store.outbox.pending()) == 1
     store.outbox.delivered(again)
-    assert store.queued() == []
+    assert store.outbox.pending() == []
 
 
 def test_a_row_that_failed_waits_and_holds_up_no_other_target(
@@ -184,5 +185,5 @@ def test_a_clock_that_is_put_forward_loses_and_doubles_nothing(
         store.outbox.keep_edge(message)
         store.outbox.delivered(message)
 
-    assert [row for _, row in store.queued()] == [edge("t", "b")]
-    assert store.outbox.edges() == [("a", "t")]
+    assert [row for _, row in store.outbox.pending()] == [edge("t", "b")]
+    assert delivered_edges(store) == [("a", "t")]

@@ -25,7 +25,7 @@ from fusion_magic.store import (
     Outcome,
     QueueRow,
 )
-from fusion_magic.store.sql.jobs import SqlStore, open_store
+from fusion_magic.store.sql.store import SqlStore, open_store
 from fusion_magic.store.sql.tables import metadata
 
 TASK = NewTask(payload="{}", engine_url="duckdb://", owner="ana")
@@ -40,9 +40,9 @@ def store(store_url: str) -> Iterator[SqlStore]:
 
 def running(store: SqlStore) -> UUID:
     job_id = uuid4()
-    store.create(NewJob(id=job_id, user_query="SELECT 1", owner="ana"))
+    store.jobs.create(NewJob(id=job_id, user_query="SELECT 1", owner="ana"))
     model = ModelRow(model_id_of_om="1", fully_qualified_name="a.b.c.d", trino_model_name="a.c.d")
-    store.start(job_id, Converted("SELECT 1", limit=2**40, models=[model]))
+    store.jobs.start(job_id, Converted("SELECT 1", limit=2**40, models=[model]))
     return job_id
 
 
@@ -51,9 +51,9 @@ def test_a_finished_job_keeps_everything(store: SqlStore) -> None:
     edge = ColumnEdge(source_fqn="a.b.c.d", source_column="x", target_fqn="t", target_column="y")
     row = QueueRow(model_name_fqn="t", from_fqn="a.b.c.d", command="LINEAGE")
 
-    store.finish(job_id, Outcome(queue=[row], column_edges=[edge], row_count=3))
+    store.jobs.finish(job_id, Outcome(queue=[row], column_edges=[edge], row_count=3))
 
-    job = store.find(job_id)
+    job = store.jobs.find(job_id)
     assert job is not None
     assert (job.status, job.limit_, job.row_count, job.owner) == (
         JobStatus.FINISHED,
@@ -63,19 +63,19 @@ def test_a_finished_job_keeps_everything(store: SqlStore) -> None:
     )
     assert job.created.utcoffset() is not None
     assert job.created <= job.updated
-    assert [r for _, r in store.queued(job_id)] == [row]
-    assert store.column_edges(job_id) == [edge]
-    assert store.edges_of("t") == [(job_id, "a.b.c.d", "t")]
-    assert store.models(job_id)[0].trino_model_name == "a.c.d"
-    assert store.find_by_prefix(str(job_id)[:8])[0].id == job_id
+    assert [r for _, r in store.outbox.pending(job_id)] == [row]
+    assert store.lineage.columns_of_job(job_id) == [edge]
+    assert store.lineage.of_job(job_id) == [("a.b.c.d", "t")]
+    assert store.models.of_job(job_id)[0].trino_model_name == "a.c.d"
+    assert store.jobs.find_by_prefix(str(job_id)[:8])[0].id == job_id
 
 
 def test_stored_results_have_versions_and_are_found_by_what_was_asked(store: SqlStore) -> None:
     before = datetime.now(UTC)
     for number in (1, 2):
         outcome = Outcome(result_name="daily", result_path=f"/r/{number}", fingerprint="asked")
-        store.finish(running(store), outcome)
-    stored = store.stored
+        store.jobs.finish(running(store), outcome)
+    stored = store.results
 
     assert (stored.count("daily"), stored.count("other")) == (2, 0)
     paths = [job and job.result_path for job in (stored.version("daily", n) for n in (1, 2, 3))]
@@ -87,7 +87,7 @@ def test_stored_results_have_versions_and_are_found_by_what_was_asked(store: Sql
     assert stored.find("asked", owner="bob", since=before) is None
     assert stored.find("asked", owner="ana", since=datetime.now(UTC)) is None
     assert not stored.is_written_since(["a.c.d"], before)
-    store.finish(running(store), Outcome(update_type="INSERT"))
+    store.jobs.finish(running(store), Outcome(update_type="INSERT"))
     assert stored.is_written_since(["a.c.d"], before)
     assert not stored.is_written_since(["a.c.e"], before)
 
@@ -95,69 +95,70 @@ def test_stored_results_have_versions_and_are_found_by_what_was_asked(store: Sql
 def test_what_is_forgotten_is_gone_unless_lineage_mentions_it(store: SqlStore) -> None:
     row = QueueRow(model_name_fqn="t", from_fqn="a.b.c.d", command="LINEAGE")
     plain, mentioned = running(store), running(store)
-    store.finish(plain, Outcome(result_path="/r/1"))
-    store.finish(mentioned, Outcome(result_path="/r/2", queue=[row]))
+    store.jobs.finish(plain, Outcome(result_path="/r/1"))
+    store.jobs.finish(mentioned, Outcome(result_path="/r/2", queue=[row]))
     now = datetime.now(UTC)
 
-    assert {job.id for job in store.stored.expired(now, owner="ana")} == {plain, mentioned}
+    assert {job.id for job in store.results.expired(now, owner="ana")} == {plain, mentioned}
     for job_id in (plain, mentioned):
-        store.stored.forget(job_id)
+        store.results.forget(job_id)
 
-    assert store.find(plain) is None
-    kept = store.find(mentioned)
+    assert store.jobs.find(plain) is None
+    kept = store.jobs.find(mentioned)
     assert kept is not None
     assert kept.result_path is None
-    assert store.edges_of("t") == [(mentioned, "a.b.c.d", "t")]
-    assert list(store.stored.expired(now, owner="ana")) == []
+    assert store.lineage.of_job(mentioned) == [("a.b.c.d", "t")]
+    assert store.lineage.of_job(plain) == []
+    assert list(store.results.expired(now, owner="ana")) == []
 
 
 @pytest.mark.parametrize("change", ["queue", "start", "finish", "fail", "cancel"])
 def test_a_final_state_never_changes(store: SqlStore, change: str) -> None:
     job_id = running(store)
-    store.fail(job_id, error="no", hint="yes")
+    store.jobs.fail(job_id, error="no", hint="yes")
 
     with pytest.raises(IllegalTransition):
         {
-            "queue": lambda: store.queue(job_id, Converted(""), TASK),
-            "start": lambda: store.start(job_id, Converted("")),
-            "finish": lambda: store.finish(
+            "queue": lambda: store.jobs.queue(job_id, Converted(""), TASK),
+            "start": lambda: store.jobs.start(job_id, Converted("")),
+            "finish": lambda: store.jobs.finish(
                 job_id,
                 Outcome(queue=[QueueRow(model_name_fqn="t", from_fqn="s", command="LINEAGE")]),
             ),
-            "fail": lambda: store.fail(job_id, error="again"),
-            "cancel": lambda: store.cancel(job_id),
+            "fail": lambda: store.jobs.fail(job_id, error="again"),
+            "cancel": lambda: store.jobs.cancel(job_id),
         }[change]()
 
-    job = store.find(job_id)
+    job = store.jobs.find(job_id)
     assert job is not None
     assert (job.status, job.error, job.hint) == (JobStatus.FAILED, "no", "yes")
-    assert store.queued(job_id) == []
+    assert store.outbox.pending(job_id) == []
 
 
 def test_jobs_are_listed_newest_first_and_filtered(store: SqlStore) -> None:
     first, second = running(store), running(store)
-    store.cancel(first)
+    store.jobs.cancel(first)
 
-    assert [j.id for j in store.list()] == [second, first]
-    assert [j.id for j in store.list(JobFilter(statuses=frozenset({JobStatus.CANCELED})))] == [
+    assert [j.id for j in store.jobs.list()] == [second, first]
+    assert [j.id for j in store.jobs.list(JobFilter(statuses=frozenset({JobStatus.CANCELED})))] == [
         first
     ]
-    assert store.list(JobFilter(owner="eve")) == []
-    assert store.list(JobFilter(text="%")) == []
+    assert store.jobs.list(JobFilter(owner="eve")) == []
+    assert store.jobs.list(JobFilter(text="%")) == []
 
 
 def test_the_migrations_make_the_tables_of_the_code(store: SqlStore) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    with store._engine.connect() as connection:
+    with store.database.engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), metadata)
 
     assert differences == []
 
 
 def test_a_newer_schema_is_left_alone(store: SqlStore) -> None:
-    with store._engine.begin() as connection:
+    with store.database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
 
     with pytest.raises(StoreTooNew, match="9999"):
@@ -171,20 +172,20 @@ def test_a_change_that_fails_leaves_nothing_and_the_store_goes_on(store: SqlStor
 
     for _ in range(20):  # more often than there are connections
         with pytest.raises(StoreUnavailable, match="model_name_fqn"):
-            store.finish(job_id, Outcome(queue=[row, nameless], row_count=3))
+            store.jobs.finish(job_id, Outcome(queue=[row, nameless], row_count=3))
 
-    job = store.find(job_id)
+    job = store.jobs.find(job_id)
     assert job is not None
     assert (job.status, job.row_count, job.finished) == (JobStatus.RUNNING, None, None)
-    assert list(store.queued(job_id)) == []
-    store.finish(job_id, Outcome(queue=[row]))
-    assert [queued for _, queued in store.queued(job_id)] == [row]
+    assert list(store.outbox.pending(job_id)) == []
+    store.jobs.finish(job_id, Outcome(queue=[row]))
+    assert [queued for _, queued in store.outbox.pending(job_id)] == [row]
 
 
 def work(url: str, count: int) -> None:
     store = open_store(url)
     for _ in range(count):
-        store.finish(running(store), Outcome())
+        store.jobs.finish(running(store), Outcome())
     store.close()
 
 
@@ -202,7 +203,7 @@ def test_kernels_that_make_and_write_one_file_at_once_wait_for_each_other(tmp_pa
 
     assert [p.exitcode for p in processes] == [0, 0, 0]
     store = open_store(url)
-    assert len(store.list(limit=200)) == 90
+    assert len(store.jobs.list(limit=200)) == 90
     store.close()
 
 
@@ -250,9 +251,9 @@ def test_a_store_of_an_earlier_version_is_brought_up_to_date_with_its_jobs(store
 
     opened = open_store(store_url)
 
-    found = opened.find(job_id)
+    found = opened.jobs.find(job_id)
     assert found is not None
     assert (found.status, found.owner, found.query_id) == (JobStatus.RUNNING, "ana", "q")
-    assert opened.drivers.driven() == []
-    opened.finish(job_id, Outcome())
+    assert opened.processes.foreground_jobs() == []
+    opened.jobs.finish(job_id, Outcome())
     opened.close()

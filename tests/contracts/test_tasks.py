@@ -5,7 +5,6 @@ The contract of background jobs, on SQLite and on PostgreSQL alike.
 from __future__ import annotations
 
 import multiprocessing
-import socket
 import threading
 import time
 from collections import Counter
@@ -30,9 +29,8 @@ from fusion_magic.store import (
     Outcome,
     QueueRow,
     ResumePoint,
-    WorkerRow,
 )
-from fusion_magic.store.sql.jobs import SqlStore, open_store
+from fusion_magic.store.sql.store import SqlStore, open_store
 from fusion_magic.store.sql.tables import job, job_task
 
 ENGINE = "trino://host:8080"
@@ -72,9 +70,9 @@ def waiting(
     store: SqlStore, owner: str = "ana", priority: int = 0, engine_url: str = ENGINE
 ) -> UUID:
     job_id = uuid4()
-    store.create(NewJob(id=job_id, user_query="SELECT 1", owner=owner))
+    store.jobs.create(NewJob(id=job_id, user_query="SELECT 1", owner=owner))
     task = NewTask(payload="{}", engine_url=engine_url, owner=owner, priority=priority)
-    store.queue(job_id, Converted("SELECT 1"), task)
+    store.jobs.queue(job_id, Converted("SELECT 1"), task)
     return job_id
 
 
@@ -84,7 +82,7 @@ def claim(store: SqlStore, worker: str = "w1", lease_s: float = 30) -> Any:
 
 
 def status(store: SqlStore, job_id: UUID) -> JobStatus:
-    job = store.find(job_id)
+    job = store.jobs.find(job_id)
     assert job is not None
     return job.status
 
@@ -124,7 +122,7 @@ def test_a_renewed_lease_holds(store: SqlStore, clock: Clock) -> None:
     clock.move(29)
 
     assert claim(store, "w2") is None
-    job = store.find(job_id)
+    job = store.jobs.find(job_id)
     assert job is not None
     assert job.progress == '{"state": "RUNNING"}'
 
@@ -137,24 +135,26 @@ def test_an_end_whose_answer_was_lost_is_asked_for_again(
     """
     job_id, row = waiting(store), QueueRow(model_name_fqn="t", from_fqn="s", command="LINEAGE")
     claim(store)
-    begin, errors = store._transactions.begin, store._transactions.errors
+    database = store.database
+    writing, errors = database.writing, database.engine.dialect.loaded_dbapi.Error
 
     @contextmanager
-    def begin_and_lose_the_answer() -> Iterator[Any]:
-        with begin() as transaction:
-            yield transaction
-        raise errors("the connection was closed")
+    def write_and_lose_the_answer() -> Iterator[Any]:
+        with database.translated():
+            with writing() as transaction:
+                yield transaction
+            raise errors("the connection was closed")
 
     with monkeypatch.context() as patched:
-        patched.setattr(store._transactions, "begin", begin_and_lose_the_answer)
+        patched.setattr(database, "writing", write_and_lose_the_answer)
         with pytest.raises(StoreUnavailable):
-            store.finish(job_id, Outcome(queue=[row], row_count=1), attempt=1)
-    store.finish(job_id, Outcome(queue=[row], row_count=1), attempt=1)
+            store.jobs.finish(job_id, Outcome(queue=[row], row_count=1), attempt=1)
+    store.jobs.finish(job_id, Outcome(queue=[row], row_count=1), attempt=1)
 
     assert status(store, job_id) is JobStatus.FINISHED
-    assert [queued for _, queued in store.queued(job_id)] == [row]
+    assert [queued for _, queued in store.outbox.pending(job_id)] == [row]
     with pytest.raises(LeaseLost):
-        store.finish(job_id, Outcome(), attempt=2)
+        store.jobs.finish(job_id, Outcome(), attempt=2)
 
 
 def test_jobs_that_end_together_are_finished_but_for_those_that_others_have(
@@ -170,37 +170,37 @@ def test_jobs_that_end_together_are_finished_but_for_those_that_others_have(
     outcome = Outcome(queue=[row, row], column_edges=[edge], row_count=3, result_name="kept")
 
     # The last one is not claimed at all.
-    finished = store.finish_all([Ended(job_id, outcome, 1) for job_id in ids])
+    finished = store.jobs.finish_all([Ended(job_id, outcome, 1) for job_id in ids])
 
     assert finished == set(others)
     for job_id in others:
-        found = store.find(job_id)
+        found = store.jobs.find(job_id)
         assert found is not None
         assert (found.status, found.row_count, found.result_name, found.finished) == (
             *(JobStatus.FINISHED, 3, "kept"),
             clock.now,
         )
-        assert [queued for _, queued in store.queued(job_id)] == [row, row]
-        assert store.column_edges(job_id) == [edge]
+        assert [queued for _, queued in store.outbox.pending(job_id)] == [row, row]
+        assert store.lineage.columns_of_job(job_id) == [edge]
     assert status(store, taken) is JobStatus.RUNNING
     assert status(store, ids[3]) is JobStatus.QUEUED
-    assert list(store.queued(taken)) == []
+    assert list(store.outbox.pending(taken)) == []
     clock.move(31)
     assert claim(store).job_id == taken
-    assert store.finish_all([Ended(taken, outcome, 2)]) == frozenset()
-    assert store.finish_all([]) == frozenset()
+    assert store.jobs.finish_all([Ended(taken, outcome, 2)]) == frozenset()
+    assert store.jobs.finish_all([]) == frozenset()
 
 
 def test_of_jobs_that_end_together_none_is_where_one_cannot_be(store: SqlStore) -> None:
     ids = [waiting(store) for _ in range(2)]
     store.tasks.claim("w1", engine_url=ENGINE, lease_s=30, most=2)
-    store.fail(ids[1], error="somebody else ended it")
+    store.jobs.fail(ids[1], error="somebody else ended it")
 
     with pytest.raises(IllegalTransition):
-        store.finish_all([Ended(job_id, Outcome(), 1) for job_id in ids])
+        store.jobs.finish_all([Ended(job_id, Outcome(), 1) for job_id in ids])
 
     assert status(store, ids[0]) is JobStatus.RUNNING
-    store.finish(ids[0], Outcome(), attempt=1)
+    store.jobs.finish(ids[0], Outcome(), attempt=1)
 
 
 @pytest.mark.parametrize("change", ["finish", "fail", "cancel", "checkpoint", "release"])
@@ -215,9 +215,9 @@ def test_a_worker_that_lost_its_lease_changes_nothing(
     clock.move(31)
     claim(store, "w2")
     changes: dict[str, Any] = {
-        "finish": lambda: store.finish(job_id, Outcome(), attempt=1),
-        "fail": lambda: store.fail(job_id, error="x", attempt=1),
-        "cancel": lambda: store.cancel(job_id, attempt=1),
+        "finish": lambda: store.jobs.finish(job_id, Outcome(), attempt=1),
+        "fail": lambda: store.jobs.fail(job_id, error="x", attempt=1),
+        "cancel": lambda: store.jobs.cancel(job_id, attempt=1),
         "checkpoint": lambda: store.tasks.checkpoint(
             job_id, attempt=1, query_id=None, next_uri="u"
         ),
@@ -227,18 +227,18 @@ def test_a_worker_that_lost_its_lease_changes_nothing(
     with pytest.raises(LeaseLost):
         changes[change]()
     assert status(store, job_id) is JobStatus.RUNNING
-    store.finish(job_id, Outcome(), attempt=2)
+    store.jobs.finish(job_id, Outcome(), attempt=2)
     assert status(store, job_id) is JobStatus.FINISHED
 
 
 def test_a_finished_job_is_never_claimed_again(store: SqlStore, clock: Clock) -> None:
     job_id = waiting(store)
     claim(store)
-    store.finish(job_id, Outcome(update_type="INSERT", rows_changed=3), attempt=1)
+    store.jobs.finish(job_id, Outcome(update_type="INSERT", rows_changed=3), attempt=1)
     clock.move(1000)
 
     assert claim(store) is None
-    job = store.find(job_id)
+    job = store.jobs.find(job_id)
     assert job is not None
     assert (job.update_type, job.rows_changed, job.is_background) == ("INSERT", 3, True)
 
@@ -307,41 +307,41 @@ def test_several_are_claimed_in_the_order_of_one_after_the_other(
 def test_a_waiting_job_is_cancelled_at_once(store: SqlStore) -> None:
     job_id = waiting(store)
 
-    assert store.want_cancel(job_id) is JobStatus.CANCELED
+    assert store.jobs.want_cancel(job_id) is JobStatus.CANCELED
     assert claim(store) is None
-    assert store.want_cancel(job_id) is JobStatus.CANCELED
+    assert store.jobs.want_cancel(job_id) is JobStatus.CANCELED
 
 
 def test_a_running_jobs_worker_learns_of_the_wish(store: SqlStore) -> None:
     job_id = waiting(store)
     claim(store)
 
-    assert store.want_cancel(job_id) is JobStatus.RUNNING
+    assert store.jobs.want_cancel(job_id) is JobStatus.RUNNING
     assert store.tasks.cancels_wanted("w1") == [job_id]
     assert store.tasks.cancels_wanted("w2") == []
-    store.cancel(job_id, attempt=1)
+    store.jobs.cancel(job_id, attempt=1)
     assert store.tasks.cancels_wanted("w1") == []
 
 
 def test_a_job_without_a_worker_can_be_asked_to_end(store: SqlStore) -> None:
     job_id = uuid4()
-    store.create(NewJob(id=job_id, user_query="SELECT 1"))
+    store.jobs.create(NewJob(id=job_id, user_query="SELECT 1"))
 
-    store.want_cancel(job_id)
+    store.jobs.want_cancel(job_id)
 
-    assert store.is_cancel_wanted(job_id)
+    assert store.jobs.is_cancel_wanted(job_id)
     with pytest.raises(UnknownJob):
-        store.want_cancel(uuid4())
+        store.jobs.want_cancel(uuid4())
 
 
 def test_a_cancel_that_comes_too_late_changes_nothing(store: SqlStore) -> None:
     job_id = waiting(store)
     claim(store)
-    store.finish(job_id, Outcome(), attempt=1)
+    store.jobs.finish(job_id, Outcome(), attempt=1)
 
-    assert store.want_cancel(job_id) is JobStatus.FINISHED
+    assert store.jobs.want_cancel(job_id) is JobStatus.FINISHED
     with pytest.raises(IllegalTransition):
-        store.cancel(job_id)
+        store.jobs.cancel(job_id)
 
 
 @pytest.mark.parametrize("kind", ["fail", "cancel"])
@@ -359,31 +359,13 @@ def test_a_job_that_ends_while_it_is_queued_leaves_nothing_to_claim(
     with ThreadPoolExecutor(1) as pool:
         queued = pool.submit(waiting, store)
         is_written.wait()
-        [job_id] = [found.id for found in store.list()]
+        [job_id] = [found.id for found in store.jobs.list()]
         with closing(SqlStore(store_url)) as other:
-            other.fail(job_id, error="no") if kind == "fail" else other.cancel(job_id)
+            other.jobs.fail(job_id, error="no") if kind == "fail" else other.jobs.cancel(job_id)
         assert queued.result() == job_id
 
     assert status(store, job_id).is_final
     assert claim(store) is None
-
-
-def test_workers_sign_and_their_word_runs_out(store: SqlStore, clock: Clock) -> None:
-    row = WorkerRow(
-        id="w1",
-        engine_url=ENGINE,
-        host=socket.gethostname(),
-        pid=1,
-        role="worker",
-        alive_until=NOON + timedelta(seconds=10),
-    )
-
-    store.tasks.sign(row)
-    store.tasks.sign(row)
-    assert store.tasks.workers() == [row]
-    clock.move(11)
-    assert store.tasks.workers() == []
-    store.tasks.sign_off("w1")
 
 
 def test_a_claim_walks_along_the_index(store: SqlStore) -> None:
@@ -397,11 +379,11 @@ def test_a_claim_walks_along_the_index(store: SqlStore) -> None:
         if statement.startswith(("SELECT", "WITH")) and "job_task" in statement:
             statements.append((statement, values))
 
-    sa.event.listen(store._engine, "before_cursor_execute", note)
+    sa.event.listen(store.database.engine, "before_cursor_execute", note)
     claim(store)
-    sa.event.remove(store._engine, "before_cursor_execute", note)
+    sa.event.remove(store.database.engine, "before_cursor_execute", note)
 
-    with store._engine.connect() as connection:
+    with store.database.engine.connect() as connection:
         is_postgres = connection.dialect.name == "postgresql"
         if is_postgres:
             _add_others(connection)
@@ -487,7 +469,7 @@ def _take_all(url: str, name: str, taken: Any) -> None:
     while tasks := store.tasks.claim(name, engine_url=ENGINE, lease_s=60, most=3):
         for task in tasks:
             taken.put(str(task.job_id))
-            store.finish(task.job_id, Outcome(), attempt=task.attempt)
+            store.jobs.finish(task.job_id, Outcome(), attempt=task.attempt)
     store.close()
 
 
@@ -498,7 +480,7 @@ def test_several_workers_take_each_job_once(store: SqlStore) -> None:
     wanted = [waiting(store, owner=f"owner {n % 3}") for n in range(60)]
     context = multiprocessing.get_context("spawn")
     taken = context.Queue()
-    url = store._url.render_as_string(hide_password=False)
+    url = store.database.engine.url.render_as_string(hide_password=False)
     workers = [
         context.Process(target=_take_all, args=(url, f"w{n}", taken), daemon=True) for n in range(3)
     ]

@@ -60,7 +60,7 @@ def test_delivery_changes_nothing_of_it(shell: Any) -> None:
     fusion = shell.fusion_magics.connection()
     before = lineage(shell, "shop.db.public.b --columns")
     scheduler = fusion.wiring.open_scheduler()
-    while fusion.store.queued():
+    while fusion.store.outbox.pending():
         scheduler.deliver_due()
 
     assert lineage(shell, "shop.db.public.b --columns") == before

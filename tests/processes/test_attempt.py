@@ -15,6 +15,7 @@ from fusion_magic import Fusion, connect
 from fusion_magic.errors import EngineBusy, LeaseLost
 from fusion_magic.processes.attempt import READ, TaskAttempt
 from fusion_magic.store import Task
+from tests.workers import run_to_end
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def test_a_job_is_given_up_after_so_many_workers(fusion: Fusion) -> None:
     for _attempt in range(3):
         [claim] = fusion.store.tasks.claim("w", engine_url=fusion.wiring.engine_key, lease_s=0)
 
-    TaskAttempt(claim, fusion.wiring.services(), max_attempts=3).work()
+    run_to_end(TaskAttempt(claim, fusion.wiring.services(), max_attempts=3))
 
     job = fusion.job(task.job_id).job
     assert job.status == "FAILED"
@@ -82,6 +83,10 @@ class Restarted:
         self._engine = engine
         self.asked = 0
         self.begun = 0
+
+    @property
+    def remote_queries(self) -> Restarted:
+        return self
 
     def state_of(self, query_id: str) -> str | None:
         self.asked += 1
@@ -113,9 +118,8 @@ def test_an_engine_without_room_for_a_question_says_nothing_of_the_statement(
         )
         engine: Any = Restarted(onto_file.engine)
 
-        TaskAttempt(
-            again, replace(onto_file.wiring.services(), engine=engine), max_attempts=3
-        ).work()
+        services = replace(onto_file.wiring.services(), engine=engine)
+        run_to_end(TaskAttempt(again, services, max_attempts=3))
 
         job = onto_file.job(task.job_id).job
         assert (job.status, engine.asked, engine.begun) == ("FAILED", 2, 0)
@@ -132,7 +136,7 @@ def test_a_write_that_may_have_been_done_is_not_done_again(fusion: Fusion, tmp_p
             "w", engine_url=onto_file.wiring.engine_key, lease_s=0
         )
 
-        TaskAttempt(again, onto_file.wiring.services(), max_attempts=3).work()
+        run_to_end(TaskAttempt(again, onto_file.wiring.services(), max_attempts=3))
 
         job = onto_file.job(task.job_id).job
         assert job.status == "FAILED"
@@ -149,6 +153,6 @@ def test_a_table_that_is_not_there_is_made_again(fusion: Fusion, tmp_path: Path)
             "w", engine_url=onto_file.wiring.engine_key, lease_s=0
         )
 
-        TaskAttempt(again, onto_file.wiring.services(), max_attempts=3).work()
+        run_to_end(TaskAttempt(again, onto_file.wiring.services(), max_attempts=3))
 
         assert onto_file.job(task.job_id).job.status == "FINISHED"

@@ -7,14 +7,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
 
 from fusion_magic.errors import IllegalTransition, LeaseLost, StoreUnavailable
-from fusion_magic.processes.group_commit import MOST_AT_ONCE, GroupCommitStore
-from fusion_magic.store import Ended, Outcome
+from fusion_magic.processes.group_commit import MOST_AT_ONCE, GroupCommitJobs
+from fusion_magic.store import Ended, Jobs, Outcome
 
 WAIT_S = 10.0
 OUTCOME = Outcome(row_count=1)
@@ -22,7 +22,7 @@ OUTCOME = Outcome(row_count=1)
 
 class Watched:
     """
-    A store of which only the ends are watched; ``hold`` lets the first of them take until it is let go.
+    Jobs of which only the ends are watched; ``hold`` lets the first of them take until ``go_on`` is set.
     """
 
     def __init__(self) -> None:
@@ -33,9 +33,12 @@ class Watched:
         self.held = threading.Event()
         self.go_on = threading.Event()
 
-    def hold(self, gathering: GroupCommitStore, pool: ThreadPoolExecutor) -> None:
-        pool.submit(gathering.finish, uuid4(), OUTCOME, attempt=1)
+    def hold(self, group: GroupCommitJobs, pool: ThreadPoolExecutor) -> None:
+        pool.submit(group.finish, uuid4(), OUTCOME, attempt=1)
         assert self.held.wait(WAIT_S)
+
+    def __getattr__(self, name: str) -> object:
+        return None
 
     def finish(self, job_id: UUID, outcome: Outcome, *, attempt: int | None = None) -> None:
         self.alone.append(job_id)
@@ -54,15 +57,19 @@ class Watched:
         return frozenset(end.job_id for end in ends)
 
 
+def group_commit(store: Watched) -> GroupCommitJobs:
+    return GroupCommitJobs(cast("Jobs", store))
+
+
 def ended(store: Watched, ids: Sequence[UUID]) -> list[Exception | None]:
     """
     The ids' ends while another's is being written; what each of them raised.
     """
-    gathering: Any = GroupCommitStore(store)  # type: ignore[arg-type]
+    group: Any = group_commit(store)
     with ThreadPoolExecutor(len(ids) + 1) as pool:
-        store.hold(gathering, pool)
-        done = [pool.submit(gathering.finish, job_id, OUTCOME, attempt=1) for job_id in ids]
-        while len(gathering._waiting) < len(ids):
+        store.hold(group, pool)
+        done = [pool.submit(group.finish, job_id, OUTCOME, attempt=1) for job_id in ids]
+        while len(group._waiting) < len(ids):
             pass
         store.go_on.set()
         return [one.exception(WAIT_S) for one in done]  # type: ignore[misc]
@@ -105,10 +112,10 @@ def test_what_nobody_claimed_is_written_alone() -> None:
     store = Watched()
     store.held.set()
     store.refused = {UUID(int=1): StoreUnavailable("full")}
-    gathering = GroupCommitStore(store)  # type: ignore[arg-type]
+    group = group_commit(store)
 
-    gathering.finish(uuid4(), OUTCOME)
+    group.finish(uuid4(), OUTCOME)
     with pytest.raises(StoreUnavailable, match="full"):
-        gathering.finish(UUID(int=1), OUTCOME, attempt=1)
+        group.finish(UUID(int=1), OUTCOME, attempt=1)
 
     assert store.together == []

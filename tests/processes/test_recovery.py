@@ -19,10 +19,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from fusion_magic import Fusion, connect
-from fusion_magic.processes import recovery
-from fusion_magic.processes.recovery import Driver, is_alive, recover
-from fusion_magic.store import Converted, DriverRow, JobStatus, NewJob
-from fusion_magic.store.sql.jobs import SqlStore, open_store
+from fusion_magic.processes.recovery import recover
+from fusion_magic.store import Converted, JobStatus, NewJob, ProcessRow
+from fusion_magic.store.sql.store import SqlStore, open_store
 
 PATIENCE_S = 120
 LONG = (
@@ -33,7 +32,6 @@ SLOW = (  # a query on it waits, and takes nothing of the machine
     "(x bigint) WITH (split_count = 1, pages_per_split = 1000, rows_per_page = 1, "
     "page_processing_delay = '1s')"
 )
-NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 @pytest.fixture(params=["duckdb", pytest.param("trino", marks=pytest.mark.trino)])
@@ -138,31 +136,33 @@ def store(tmp_path: Path) -> Iterator[SqlStore]:
     opened.close()
 
 
-def row(**facts: Any) -> DriverRow:
+def row(**facts: Any) -> ProcessRow:
     """
-    A driver on another machine that has just signed.
+    A runner on another machine whose heartbeat has just come.
     """
-    usual = DriverRow(
+    usual = ProcessRow(
         id=str(uuid4()),
+        role="runner",
         engine_url="trino://host",
-        machine="elsewhere",
+        host="elsewhere",
+        boot_id="",
         pid=1,
-        began="1",
+        started="1",
         alive_until=datetime.now(UTC) + timedelta(seconds=30),
     )
     return replace(usual, **facts)
 
 
-def driven(store: SqlStore, driver: DriverRow | None, *, query_id: str | None = None) -> UUID:
+def foreground(store: SqlStore, runner: ProcessRow | None, *, query_id: str | None = None) -> UUID:
     job_id = uuid4()
-    if driver is not None:
-        store.drivers.sign(driver)
-    store.create(
-        NewJob(id=job_id, user_query="SELECT 1", driver=driver.id if driver else "signed off")
+    if runner is not None:
+        store.processes.heartbeat(runner)
+    store.jobs.create(
+        NewJob(id=job_id, user_query="SELECT 1", runner=runner.id if runner else "deregistered")
     )
     if query_id is not None:
-        store.start(job_id, Converted("SELECT 1"))
-        store.record_query_id(job_id, query_id)
+        store.jobs.start(job_id, Converted("SELECT 1"))
+        store.jobs.record_query_id(job_id, query_id)
     return job_id
 
 
@@ -170,15 +170,15 @@ def no_engine() -> Any:
     raise AssertionError("no engine is needed")
 
 
-def test_another_machine_is_believed_until_its_word_has_run_out(store: SqlStore) -> None:
-    alive = driven(store, row())
-    left = driven(store, row(alive_until=datetime.now(UTC) - timedelta(seconds=1)))
-    signed_off = driven(store, None)
+def test_another_machine_is_believed_until_its_heartbeat_runs_out(store: SqlStore) -> None:
+    alive = foreground(store, row())
+    left = foreground(store, row(alive_until=datetime.now(UTC) - timedelta(seconds=1)))
+    deregistered = foreground(store, None)
 
     ended = recover(store, no_engine, engine_url="trino://host")
 
-    assert set(ended) == {left, signed_off}
-    found = store.find(alive)
+    assert set(ended) == {left, deregistered}
+    found = store.jobs.find(alive)
     assert found is not None
     assert found.status is JobStatus.INIT
     assert recover(store, no_engine, engine_url="trino://host") == []
@@ -188,40 +188,13 @@ def test_a_query_on_another_engine_is_left_to_others_until_that_engine_gave_it_u
     store: SqlStore,
 ) -> None:
     minute_ago, hour_ago = (datetime.now(UTC) - timedelta(minutes=m) for m in (1, 60))
-    waits = driven(store, row(alive_until=minute_ago), query_id="q1")
-    given_up = driven(store, row(alive_until=hour_ago), query_id="q2")
+    waits = foreground(store, row(alive_until=minute_ago), query_id="q1")
+    given_up = foreground(store, row(alive_until=hour_ago), query_id="q2")
 
     assert recover(store, no_engine, engine_url="duckdb://") == [given_up]
-    found = store.find(waits)
+    found = store.jobs.find(waits)
     assert found is not None
     assert found.status is JobStatus.RUNNING
-
-
-def test_a_process_that_has_anothers_number_is_not_taken_for_it() -> None:
-    here = recovery._this_machine()
-    began = recovery._began(os.getpid())
-    long_ago = NOW - timedelta(hours=1)
-
-    assert is_alive(row(machine=here, pid=os.getpid(), began=began, alive_until=long_ago), NOW)
-    assert not is_alive(row(machine=here, pid=os.getpid(), began="7", alive_until=NOW), NOW)
-    assert not is_alive(row(machine=here, pid=2**22 + 1, began="7", alive_until=NOW), NOW)
-
-
-def test_a_driver_signs_before_its_first_job_and_seldom_again(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    driver = Driver(store.drivers, "duckdb://")
-    signed: list[DriverRow] = []
-    monkeypatch.setattr(store.drivers, "sign", signed.append)
-
-    ids = {driver.beat() for _ in range(100)}
-
-    assert ids == {signed[0].id}
-    assert len(signed) == 1
-    monkeypatch.setattr(recovery, "SIGN_EVERY_S", -1)
-    driver.beat()
-    assert len(signed) == 2
-    assert signed[1].alive_until > datetime.now(UTC)
 
 
 def test_a_background_job_is_not_its_submitters(settings: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from fusion_magic.processes.scheduler import ATTEMPTS, Scheduler
 from fusion_magic.store import Converted, Message, NewJob, Outcome, QueueRow
 from fusion_magic.store.sql.tables import metadata, queue_delivery
 from fusion_magic.wiring import Wiring
+from tests.stores import delivered_edges
 
 
 class Receiver:
@@ -49,13 +50,13 @@ def test_queued_lineage_is_delivered_and_kept_once(five_tables: Fusion) -> None:
         five_tables.run("SELECT id FROM a.b.c.t0", origin="n.ipynb")
     scheduler = five_tables.wiring.open_scheduler()
 
-    while five_tables.store.queued():
+    while five_tables.store.outbox.pending():
         scheduler.deliver_due()
 
-    assert five_tables.store.outbox.edges() == [("a.b.c.t0", 'fusion.notebooks."n.ipynb"')]
+    assert delivered_edges(five_tables.store) == [("a.b.c.t0", 'fusion.notebooks."n.ipynb"')]
 
 
-def test_a_scheduler_signs_while_it_is_at_work(five_tables: Fusion) -> None:
+def test_a_scheduler_is_alive_while_it_is_at_work(five_tables: Fusion) -> None:
     """
     ``fusion doctor`` tells a scheduler that is there from one that is not.
     """
@@ -64,16 +65,16 @@ def test_a_scheduler_signs_while_it_is_at_work(five_tables: Fusion) -> None:
     thread.start()
     try:
         deadline = time.monotonic() + 60
-        while not five_tables.store.tasks.workers():
+        while not five_tables.store.processes.alive():
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        [row] = five_tables.store.tasks.workers()
+        [row] = five_tables.store.processes.alive()
         assert (row.id, row.role, row.pid) == (scheduler.id, "scheduler", os.getpid())
     finally:
         scheduler.stop()
         thread.join()
 
-    assert five_tables.store.tasks.workers() == []
+    assert five_tables.store.processes.alive() == []
 
 
 def test_a_row_that_fails_is_tried_again_and_then_kept_aside(five_tables: Fusion) -> None:
@@ -96,7 +97,7 @@ def _make_due(fusion: Fusion) -> None:
     """
     As if all waiting were over.
     """
-    with fusion.store._engine.begin() as connection:  # type: ignore[attr-defined]
+    with fusion.store.database.engine.begin() as connection:  # type: ignore[attr-defined]
         connection.execute(sa.update(queue_delivery).values(due=datetime(2000, 1, 1, tzinfo=UTC)))
 
 
@@ -152,9 +153,9 @@ def both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fusion]:
                 for name in "sr"
             ]
             job_id, store = uuid4(), opened.store
-            store.create(NewJob(id=job_id, user_query="SELECT 1"))
-            store.start(job_id, Converted(""))
-            store.finish(job_id, Outcome(queue=rows))
+            store.jobs.create(NewJob(id=job_id, user_query="SELECT 1"))
+            store.jobs.start(job_id, Converted(""))
+            store.jobs.finish(job_id, Outcome(queue=rows))
         yield opened
 
 
@@ -181,7 +182,7 @@ def test_a_delivery_that_outlasts_its_lease_is_not_begun_by_another(
 
     assert (set(tried), receiver.clashes) == ({0}, 0)
     assert [m.row.from_fqn for m in receiver.taken] == ["a.b.c.s", "a.b.c.r"] * 2
-    assert both.store.queued() == []
+    assert both.store.outbox.pending() == []
 
 
 def test_several_schedulers_tell_each_row_once_and_in_order(both: Fusion) -> None:
@@ -193,7 +194,7 @@ def test_several_schedulers_tell_each_row_once_and_in_order(both: Fusion) -> Non
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + 60
-    while both.store.queued() and time.monotonic() < deadline:
+    while both.store.outbox.pending() and time.monotonic() < deadline:
         time.sleep(0.1)
     for scheduler in schedulers:
         scheduler.stop()
@@ -224,12 +225,12 @@ def test_a_store_that_goes_away_in_the_middle_loses_nothing(
     thread = Thread(target=scheduler.run)
     thread.start()
     deadline = time.monotonic() + 60
-    while both.store.queued() and time.monotonic() < deadline:
+    while both.store.outbox.pending() and time.monotonic() < deadline:
         time.sleep(0.05)
     scheduler.stop()
     thread.join()
 
-    assert both.store.queued() == []
+    assert both.store.outbox.pending() == []
     told = [m.row.from_fqn for m in receiver.taken]
     assert told == ["a.b.c.s"] * 2 + ["a.b.c.s", "a.b.c.r"] + ["a.b.c.s", "a.b.c.r"]
 

@@ -14,6 +14,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -29,7 +31,8 @@ from fusion_magic.errors import (
     UnsupportedSql,
 )
 from fusion_magic.processes import worker as worker_module
-from fusion_magic.processes.worker import is_alive
+from fusion_magic.processes.presence import is_alive
+from tests.stores import delivered_edges
 
 LONG = (
     "SELECT count(*) AS n FROM UNNEST(sequence(1, 10000)) AS a(x), UNNEST(sequence(1, 10000)) AS b(y), "
@@ -55,13 +58,14 @@ def fusion(tmp_path: Path) -> Iterator[Fusion]:
 
 
 def worker_pids(fusion: Fusion) -> list[int]:
-    # The scheduler beside an embedded worker signs for the same process.
-    return sorted({row.pid for row in fusion.store.tasks.workers() if is_alive(row)})
+    # The scheduler of an embedded worker is a row of the same process.
+    now = datetime.now(UTC)
+    return sorted({row.pid for row in fusion.store.processes.alive() if is_alive(row, now)})
 
 
 def stop_workers(fusion: Fusion) -> None:
     for job in fusion.jobs(status=["QUEUED", "RUNNING"]):
-        fusion.store.want_cancel(job.id)
+        fusion.store.jobs.want_cancel(job.id)
     for pid in worker_pids(fusion):
         os.kill(pid, signal.SIGKILL)
 
@@ -85,7 +89,7 @@ def test_a_submitted_statement_runs_in_another_process(fusion: Fusion) -> None:
     assert (job.row_count, job.result_name, job.attempt) == (3, "backwards", 1)
     assert fusion.lineage("fusion.results.backwards")[0] == ("a.b.c.t",)
     wait_until(lambda: not fusion.job(handle.id).queued())
-    assert fusion.store.outbox.edges() == [("a.b.c.t", "fusion.results.backwards")]
+    assert delivered_edges(fusion.store) == [("a.b.c.t", "fusion.results.backwards")]
 
 
 def test_a_handle_is_awaited_and_survives_pickling(fusion: Fusion) -> None:
@@ -211,13 +215,13 @@ def test_a_job_outlives_the_worker_that_ran_it(fusion: Fusion) -> None:
     assert result.row_count == 1
 
 
-def test_a_worker_that_is_stopped_ends_cleanly_and_signs_off(fusion: Fusion) -> None:
+def test_a_worker_that_is_stopped_ends_cleanly_and_deregisters(fusion: Fusion) -> None:
     fusion.submit("SELECT 1").result(WAIT_S)
     [pid] = worker_pids(fusion)
 
     os.kill(pid, signal.SIGTERM)
 
-    wait_until(lambda: not fusion.store.tasks.workers())
+    wait_until(lambda: not fusion.store.processes.alive())
 
 
 def test_an_idle_worker_ends_by_itself(fusion: Fusion) -> None:
@@ -264,7 +268,6 @@ def test_jobs_that_wait_for_their_engine_share_a_few_threads(
     A thousand jobs that wait must not take a thousand threads; nor may one that needs a thread wait for all of them. So too
     where the engine passes for slow.
     """
-    monkeypatch.setattr(worker_module, "TRINO_THREADS", 3)
     monkeypatch.setattr(worker_module, "SLOW_ANSWER_S", slow_s)
     name = f"blackhole.default.slow_{os.getpid()}"
     with connect(
@@ -278,6 +281,8 @@ def test_jobs_that_wait_for_their_engine_share_a_few_threads(
             "page_processing_delay = '20s')"
         )
         handles = [fusion.submit(f"SELECT x, {n} AS n FROM {name}") for n in range(24)]
+        few = replace(fusion.engine.capabilities, threads=3)
+        monkeypatch.setattr(fusion.engine, "capabilities", few)
         worker = fusion.wiring.open_worker()
         thread = threading.Thread(target=worker.run)
         before = threading.enumerate()
@@ -298,15 +303,3 @@ def test_jobs_that_wait_for_their_engine_share_a_few_threads(
     assert quick.rows() == [(1,)]
     assert len(waiting) > 3
     assert found == [1] * 24
-
-
-def test_a_worker_stores_rows_without_pandas(tmp_path: Path) -> None:
-    """
-    pyarrow would import it at its first conversion, with every other job standing still.
-    """
-    code = (
-        "import sys; import fusion_magic.processes.worker as w; w._keep_pandas_out(); import pyarrow as pa; "
-        "table = pa.table({'a': pa.array([1, None])}); assert 'pandas' not in sys.modules; "
-        "assert table.to_pandas().shape == (2, 1)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=tmp_path)

@@ -17,7 +17,8 @@ import pytest
 from fusion_magic.errors import InvalidArgument, ResultsUnavailable
 from fusion_magic.results import browse
 from fusion_magic.results.browse import Browser, Column, Filter, Order
-from fusion_magic.results.storage import ResultStorage, StoredResult
+from fusion_magic.results.storage import ResultStorage
+from fusion_magic.results.stored import StoredResult
 
 HOSTILE = 'x"; DROP TABLE shown; --'
 TABLE = pa.table(

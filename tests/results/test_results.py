@@ -7,6 +7,7 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -38,7 +39,8 @@ def test_polars_and_duckdb_take_it_as_it_is(result: Result) -> None:
     import duckdb
 
     assert result.polars().shape == (2, 2)
-    assert duckdb.sql("SELECT count(day) FROM result").fetchall() == [(1,)]
+    counted: Any = duckdb.sql("SELECT count(day) FROM result")
+    assert counted.fetchall() == [(1,)]
     assert pa.table(result).equals(result.arrow())
 
 

@@ -18,7 +18,8 @@ from fsspec.core import url_to_fs
 
 from fusion_magic.errors import FusionError, QueryFailed, ResultsUnavailable
 from fusion_magic.results.export import export
-from fusion_magic.results.storage import ResultStorage, StoredResult
+from fusion_magic.results.storage import ResultStorage
+from fusion_magic.results.stored import StoredResult
 
 BATCH = pa.record_batch(
     {

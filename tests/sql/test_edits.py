@@ -13,8 +13,9 @@ import pytest
 from fusion_magic import Fusion, connect
 from fusion_magic.errors import FusionError
 from fusion_magic.sql.edits import apply_edits, name_edits
+from fusion_magic.sql.keywords import RESERVED
 from fusion_magic.sql.limit_offset import find_paging
-from fusion_magic.sql.references import RESERVED, find_references
+from fusion_magic.sql.references import find_references
 from fusion_magic.sql.statement import parse_statement, split_statements
 from tests.corpora import TPCDS_TABLES, TPCH_TABLES, tpcds_queries, tpch_queries, with_names
 from tests.servers.trino import distribution, run_query

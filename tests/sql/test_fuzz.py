@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusion_magic.errors import FusionError
-from fusion_magic.jobs.translate import analyse
 from fusion_magic.sql import extract_lineage
+from fusion_magic.sql.analysis import analyse
 from fusion_magic.sql.edits import apply_edits, name_edits
 from fusion_magic.sql.lexer import tokenize
 from tests.corpora import tpcds_queries, tpch_queries

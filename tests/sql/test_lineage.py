@@ -10,10 +10,19 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 from fusion_magic import Fusion, connect
+from fusion_magic.errors import FusionError
 from fusion_magic.sql import extract_lineage
-from tests.corpora import TPCDS_TABLES, tpcds_queries, with_names
+from fusion_magic.sql.edits import apply_edits
+from fusion_magic.sql.lineage.statements import StatementWalk
+from fusion_magic.sql.references import Reference, find_references
+from fusion_magic.sql.sqlglot_compat import readable_edits
+from fusion_magic.sql.statement import Statement, parse_statement
+from tests.corpora import TPCDS_TABLES, tpcds_queries, tpch_queries, with_names
 from tests.sql.cases import FIXTURES, Case, read_cases
 
 FOLDER = FIXTURES / "lineage"
@@ -203,3 +212,107 @@ PRUNED: dict[int, set[str]] = {}
 def _name(table: dict[str, dict[str, str]]) -> str:
     inner = table["schemaTable"]
     return f"{table['catalog']}.{inner['schema']}.{inner['table']}"
+
+
+class _SeenTables(StatementWalk):
+    """
+    A walk that notes the base tables which it meets in FROM.
+    """
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.tables: set[str] = set()
+
+    def _add_table(self, scope: Any, node: Any, ctes: Any) -> None:
+        super()._add_table(scope, node, ctes)
+        # The table itself, whatever names its columns were given.
+        self.tables |= {s.table for _, s in scope.sources[-1:] if s.table is not None}
+
+
+def _statements() -> Iterator[tuple[str, str]]:
+    """
+    Every corpus of this suite: the fixtures of lineage and of translation, peers' cases, TPC-H and TPC-DS.
+    """
+    yield from ((title, sql) for title, sql, _ in CASES)
+    yield from ((case.title, case.given) for case in PEERS)
+    for path in sorted(FIXTURES.rglob("*.sql")):
+        if path not in {FILE, FOLDER / "peers.sql"}:
+            yield from ((f"{path.stem}: {case.title}", case.given) for case in read_cases(path))
+    yield from ((f"TPC-H {number}", sql) for number, sql in tpch_queries().items())
+    yield from ((f"TPC-DS {number}", sql) for number, sql in tpcds_queries().items())
+
+
+def test_tokens_and_tree_name_the_same_base_tables() -> None:
+    """
+    Both follow scopes by themselves: a CTE or an alias that one of them does not see would be a table to it.
+
+    The tree's walk leaves out filters, join conditions and EXISTS, which make no edges: where a statement has sub-queries there,
+    its tables are some of those that the tokens name.
+    """
+    compared, different = 0, []
+    for title, sql in _statements():
+        try:
+            statement = parse_statement(sql)
+            named = {_written(r) for r in find_references(statement) if r.role == "source"}
+        except FusionError:
+            continue
+        found = _met(statement)
+        if found is None:
+            continue
+        tables, is_whole = found
+        if not tables <= named or (is_whole and tables != named):
+            different.append((title, sorted(tables ^ named)))
+        compared += 1
+
+    assert different == [], "\n".join(map(str, different))
+    assert compared > 250
+
+
+def _met(statement: Statement) -> tuple[set[str], bool] | None:
+    """
+    The base tables that the walk meets, and whether it meets all; None where it does not read the statement.
+    """
+    try:
+        tree = sqlglot.parse_one(
+            apply_edits(statement.text, readable_edits(statement)), read="trino"
+        )
+    except SqlglotError:
+        return None
+    if not isinstance(tree, (exp.Query, exp.Insert, exp.Create)):
+        return None
+    walk = _SeenTables({}, "")
+    walk.statement(tree)
+    left_out = (
+        exp.Where,
+        exp.Having,
+        exp.Join,
+        exp.Exists,
+        exp.Version,
+        exp.Order,
+        exp.Group,
+        exp.Limit,
+        exp.Offset,
+        exp.Fetch,
+    )
+    is_whole = not walk.incomplete and not any(
+        part.find(exp.Query)
+        for kind in left_out
+        for node in tree.find_all(kind)
+        for part in _conditions(node)
+    )
+    return walk.tables, is_whole
+
+
+def _conditions(node: Any) -> Iterator[Any]:
+    """
+    What of a clause the walk leaves out: of a join its condition, of others all.
+    """
+    if not isinstance(node, exp.Join):
+        yield node
+    elif node.args.get("on") is not None:
+        yield node.args["on"]
+
+
+def _written(reference: Reference) -> str:
+    pairs = zip(reference.parts, reference.quoted, strict=True)
+    return ".".join(part if is_quoted else part.lower() for part, is_quoted in pairs)

@@ -4,10 +4,13 @@ What the parser cannot read is put in other words, and nothing else is touched.
 
 from __future__ import annotations
 
+import logging
+import threading
+
 import pytest
 
 from fusion_magic.sql.edits import apply_edits
-from fusion_magic.sql.sqlglot_compat import readable_edits
+from fusion_magic.sql.sqlglot_compat import readable_edits, without_warnings
 from fusion_magic.sql.statement import parse_statement
 
 
@@ -48,3 +51,40 @@ def test_other_words_stand_for(sql: str, expected: str) -> None:
 )  # fmt: skip
 def test_what_is_cut_off_does_not_break(sql: str) -> None:
     readable(sql)
+
+
+def test_two_threads_that_overlap_leave_the_parsers_log_as_it_was(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """
+    The first begins, the second begins, the first ends, the second ends: a level that each puts back would stay changed.
+    """
+    logger = logging.getLogger("sqlglot")
+    before = logger.level
+    first_began, second_began, first_ended = (threading.Event() for _ in range(3))
+
+    def first() -> None:
+        with without_warnings():
+            first_began.set()
+            second_began.wait(10)
+            logger.warning("kept back, of the first")
+        first_ended.set()
+
+    def second() -> None:
+        first_began.wait(10)
+        with without_warnings():
+            second_began.set()
+            first_ended.wait(10)
+            logger.warning("kept back, of the second")
+
+    threads = [threading.Thread(target=each) for each in (first, second)]
+    for thread in threads:
+        thread.start()
+    second_began.wait(10)
+    logger.warning("another user's own warning")
+    for thread in threads:
+        thread.join()
+
+    assert logger.level == before
+    assert logger.isEnabledFor(logging.WARNING)
+    assert caplog.messages == ["another user's own warning"]

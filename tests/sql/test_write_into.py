@@ -8,8 +8,17 @@ import pytest
 
 from fusion_magic.errors import InvalidArgument, InvalidFqn
 from fusion_magic.sql.edits import apply_edits
+from fusion_magic.sql.references import find_references
 from fusion_magic.sql.statement import parse_statement
-from fusion_magic.sql.write_into import target_reference, writing_edit, writing_hint, writing_kind
+from fusion_magic.sql.write_into import (
+    is_taken,
+    taken_hint,
+    taken_reference,
+    target_reference,
+    writing_edit,
+    writing_hint,
+    writing_kind,
+)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +52,60 @@ def test_a_target_is_named_as_an_fqn_is() -> None:
 
 
 def test_an_engines_refusal_is_answered_with_what_to_do() -> None:
-    assert "--append" in str(writing_hint("Table 'a' already exists"))
     assert "DROP TABLE" in str(writing_hint("This connector does not support replacing tables"))
     assert writing_hint("No space left") is None
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ('Table with name "t" already exists!', True),
+        ("Table 'memory.default.t' already exists", True),
+        ("View already exists: default.v", True),
+        ("Existing object v is of type View, trying to replace with type Table", True),
+        ('Could not rename "a" to "b": another entry with this name already exists!', True),
+        ("Column with name a already exists!", False),
+        ("Schema 'memory.default' already exists", False),
+        ("Table 't' does not exist", False),
+    ],
+)
+def test_a_name_in_use_is_known_by_what_engines_say(message: str, expected: bool) -> None:
+    assert is_taken(message) is expected
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("CREATE TABLE a.b.t AS SELECT * FROM a.b.s", 0),
+        ("CREATE TABLE a.b.t (LIKE a.b.s)", 0),
+        ("ALTER TABLE a.b.s RENAME TO a.b.t", 1),
+        ("ALTER TABLE a.b.s ADD COLUMN x bigint", None),
+        ("INSERT INTO a.b.t SELECT 1", None),
+    ],
+)
+def test_the_name_of_what_is_new_is_found(sql: str, expected: int | None) -> None:
+    statement = parse_statement(sql)
+
+    assert taken_reference(statement, find_references(statement)) == expected
+
+
+def test_a_table_given_beside_the_query_is_what_is_new() -> None:
+    statement = parse_statement("SELECT * FROM a.b.s")
+    references = (*find_references(statement), target_reference("a.b.t"))
+
+    assert taken_reference(statement, references) == 1
+
+
+def test_the_ways_on_are_those_of_the_statement() -> None:
+    table, view = 'Table with name "t" already exists!', 'View with name "t" already exists!'
+
+    hint = taken_hint("CREATE TABLE AS", "a.t", table, is_beside=True)
+    assert hint.startswith("--append")
+    assert "DROP TABLE a.t" in hint
+    assert "OR REPLACE TABLE" in taken_hint("CREATE TABLE AS", "a.t", table, is_beside=False)
+    assert taken_hint("ALTER TABLE", "a.t", "it already exists", is_beside=False) == (
+        "Choose another name, or run DROP TABLE a.t first."
+    )
+    assert taken_hint("CREATE TABLE AS", "a.t", view, is_beside=False) == (
+        "It is a view: choose another name, or run DROP VIEW a.t first."
+    )

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from fusion_magic import Fusion, connect
 from fusion_magic.errors import InvalidSettings, StoreError, StoreUnavailable
 from fusion_magic.store import NewJob
-from fusion_magic.store.sql.jobs import SqlStore, open_store
+from fusion_magic.store.sql.store import SqlStore, open_store
 
 
 def test_a_folder_instead_of_a_file(tmp_path: Path) -> None:
@@ -67,14 +67,14 @@ def test_a_full_disk_is_told_and_the_store_stays_readable(tmp_path: Path) -> Non
             pages = connection.execute("PRAGMA page_count").fetchone()[0]
             connection.execute(f"PRAGMA max_page_count = {pages}")
 
-        sa.event.listen(fusion.store._engine, "connect", no_space)  # type: ignore[attr-defined]
-        fusion.store._engine.dispose()  # type: ignore[attr-defined]
+        sa.event.listen(fusion.store.database.engine, "connect", no_space)  # type: ignore[attr-defined]
+        fusion.store.database.engine.dispose()  # type: ignore[attr-defined]
 
         with pytest.raises(StoreUnavailable, match="full"):
             _run_until_full(fusion)
 
         store = fusion.store
-        assert [job for job in store.list(limit=10_000) if job.status == "FINISHED"]
+        assert [job for job in store.jobs.list(limit=10_000) if job.status == "FINISHED"]
 
 
 def _run_until_full(fusion: Fusion) -> None:
@@ -89,8 +89,8 @@ def test_a_store_that_cannot_be_written_runs_nothing(tmp_path: Path) -> None:
         def read_only(connection: sqlite3.Connection, _record: object) -> None:
             connection.execute("PRAGMA query_only = ON")
 
-        sa.event.listen(fusion.store._engine, "connect", read_only)  # type: ignore[attr-defined]
-        fusion.store._engine.dispose()  # type: ignore[attr-defined]
+        sa.event.listen(fusion.store.database.engine, "connect", read_only)  # type: ignore[attr-defined]
+        fusion.store.database.engine.dispose()  # type: ignore[attr-defined]
 
         with pytest.raises(StoreUnavailable, match="readonly") as caught:
             fusion.run("CREATE TABLE memory.main.made AS SELECT 1 AS x")
@@ -110,12 +110,12 @@ def test_a_process_killed_while_it_finishes_a_job_leaves_all_of_it_or_nothing(
         f"""
         import os, signal, uuid
         from fusion_magic.store import Converted, NewJob, Outcome, QueueRow
-        from fusion_magic.store.sql.jobs import open_store
+        from fusion_magic.store.sql.store import open_store
         from fusion_magic.store.sql.statements import Compiled
         store = open_store({url!r})
         job = uuid.uuid4()
-        store.create(NewJob(id=job, user_query="SELECT 1"))
-        store.start(job, Converted("SELECT 1"))
+        store.jobs.create(NewJob(id=job, user_query="SELECT 1"))
+        store.jobs.start(job, Converted("SELECT 1"))
         left = [{moment}]
         given = Compiled.given
         def count(*values):
@@ -125,7 +125,7 @@ def test_a_process_killed_while_it_finishes_a_job_leaves_all_of_it_or_nothing(
             return given(*values)
         Compiled.given = count
         rows = [QueueRow(model_name_fqn="t", from_fqn=f"s{{n}}", command="LINEAGE") for n in range(3)]
-        store.finish(job, Outcome(queue=rows))
+        store.jobs.finish(job, Outcome(queue=rows))
         os.kill(os.getpid(), signal.SIGKILL)
         """
     )
@@ -135,8 +135,8 @@ def test_a_process_killed_while_it_finishes_a_job_leaves_all_of_it_or_nothing(
 
     assert done.returncode == -signal.SIGKILL
     store = open_store(url)
-    [job] = store.list()
-    queued = len(store.queued())
+    [job] = store.jobs.list()
+    queued = len(store.outbox.pending())
     assert (job.status.value, queued) in {("RUNNING", 0), ("FINISHED", 3)}
     store.close()
 
@@ -167,15 +167,15 @@ def test_a_connection_that_breaks_in_the_middle_of_a_change_is_told_once(
     with pytest.raises(StoreUnavailable, match="terminat"):
         _break_in_the_middle(store)
 
-    store.create(NewJob(id=job_id, user_query="SELECT 1"))
+    store.jobs.create(NewJob(id=job_id, user_query="SELECT 1"))
 
-    assert store.find(job_id) is not None
+    assert store.jobs.find(job_id) is not None
     assert caplog.records == []
     store.close()
 
 
 def _break_in_the_middle(store: SqlStore) -> None:
-    with store._changing() as transaction:
+    with store.database.writing() as transaction:
         [(pid,)] = transaction.rows(sa.select(sa.func.pg_backend_pid()), {})
-        store._read(sa.select(sa.func.pg_terminate_backend(pid)))
+        store.database.read(sa.select(sa.func.pg_terminate_backend(pid)))
         transaction.rows(sa.select(sa.literal(1)), {})

@@ -20,228 +20,34 @@ Pure: knows nothing of a connection but the macros and settings that it must hav
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from fusion_magic.engines.duckdb.decimals import HALVED, exact_mean, exact_quotient
+from fusion_magic.engines.duckdb.decimals import exact_mean, exact_quotient
+from fusion_magic.engines.duckdb.functions import (
+    refuse_functions,
+    refused,
+    renamed_function,
+)
+from fusion_magic.engines.duckdb.refusals import refuse_comparisons, refuse_constructs, refuse_files
 from fusion_magic.engines.duckdb.type_inference import (
     DATE,
     DECIMAL,
     DOUBLE,
-    TEXT,
     WHOLE,
-    Kinds,
     ValueType,
+    ValueTypes,
 )
-from fusion_magic.errors import InvalidSql, Span, UnsupportedSql
-from fusion_magic.sql.lexer import QUOTED, STRING, WORD, decode_unicode, tokenize
+from fusion_magic.errors import InvalidSql, Span
+from fusion_magic.sql.lexer import STRING, decode_unicode, tokenize
+from fusion_magic.sql.sqlglot_compat import without_warnings
 
-# What every connection is given before the first query.
-PREPARATION = (
-    "SET integer_division = true",
-    "SET ieee_floating_point_ops = true",
-    "SET python_enable_replacements = false",
-    "CREATE TEMP MACRO fusion_scale(t) AS "
-    "coalesce(try_cast(regexp_extract(t, '^DECIMAL\\(\\d+,(\\d+)\\)$', 1) AS INTEGER), 0)",
-    "CREATE TEMP MACRO fusion_is_float(t) AS t IN ('DOUBLE', 'FLOAT')",
-    HALVED,
-    "CREATE TEMP MACRO fusion_float_div(a, b) AS CASE WHEN b <> 0 THEN a / b WHEN a > 0 THEN CAST('inf' AS DOUBLE) "
-    "WHEN a < 0 THEN CAST('-inf' AS DOUBLE) WHEN a = 0 AND b = 0 THEN CAST('nan' AS DOUBLE) END",
-    "CREATE TEMP MACRO fusion_whole_div(a, b) AS CASE WHEN b = 0 THEN error('Division by zero') ELSE a / b END",
-    # Each branch has the type that a / b has, whatever that is.
-    "CREATE TEMP MACRO fusion_div(a, b) AS CASE WHEN b = 0 THEN error('Division by zero') "
-    "WHEN fusion_is_float(typeof(a)) OR fusion_is_float(typeof(b)) THEN a / b "
-    "WHEN typeof(a) LIKE 'DECIMAL%' OR typeof(b) LIKE 'DECIMAL%' "
-    "THEN round(a / b, greatest(fusion_scale(typeof(a)), fusion_scale(typeof(b)))) ELSE a / b END",
-    "CREATE TEMP MACRO fusion_mod(a, b) AS CASE WHEN b = 0 AND NOT fusion_is_float(typeof(a)) "
-    "AND NOT fusion_is_float(typeof(b)) THEN error('Division by zero') ELSE a % b END",
-    "CREATE TEMP MACRO fusion_avg(mean, total) AS CASE WHEN typeof(total) LIKE 'DECIMAL%' "
-    "THEN round(mean, fusion_scale(typeof(total))) ELSE mean END",
-    "CREATE TEMP MACRO fusion_substr(t, p) AS CASE WHEN p = 0 OR -p > length(t) THEN '' ELSE substr(t, p) END",
-    "CREATE TEMP MACRO fusion_substr_for(t, p, n) AS CASE WHEN p = 0 OR -p > length(t) OR n <= 0 THEN '' "
-    "ELSE substr(t, p, n) END",
-    "CREATE TEMP MACRO fusion_split_part(t, d, n) AS CASE WHEN n > len(string_split(t, d)) THEN NULL "
-    "ELSE split_part(t, d, n) END",
-    "CREATE TEMP MACRO fusion_at(a, i) AS CASE WHEN a IS NULL OR i IS NULL OR i BETWEEN 1 AND len(a) THEN a[i] "
-    "ELSE error('Array subscript ' || i || ' is outside of the array of length ' || len(a)) END",
-    "CREATE TEMP MACRO fusion_of(m, k) AS CASE WHEN m IS NULL OR map_contains(m, k) THEN m[k] "
-    "ELSE error('Key not present in map: ' || k) END",
-    "CREATE TEMP MACRO fusion_has_null(a) AS len(list_filter(a, lambda x: x IS NULL)) > 0",
-    "CREATE TEMP MACRO fusion_contains(a, v) AS CASE WHEN list_contains(a, v) THEN true "
-    "WHEN v IS NULL OR a IS NULL OR fusion_has_null(a) THEN NULL ELSE false END",
-    "CREATE TEMP MACRO fusion_distinct(a) AS "
-    "list_filter(a, lambda x, i: coalesce(list_position(a, x), i) = i)",
-    "CREATE TEMP MACRO fusion_list_max(a) AS CASE WHEN fusion_has_null(a) THEN NULL ELSE list_max(a) END",
-    "CREATE TEMP MACRO fusion_list_min(a) AS CASE WHEN fusion_has_null(a) THEN NULL ELSE list_min(a) END",
-    "CREATE TEMP MACRO fusion_position(a, v) AS CASE WHEN a IS NULL OR v IS NULL THEN NULL "
-    "ELSE CAST(coalesce(list_position(a, v), 0) AS BIGINT) END",
-    "CREATE TEMP MACRO fusion_slice(a, p, n) AS CASE WHEN p = 0 THEN error('SQL array indices start at 1') "
-    "WHEN n = 0 OR -p > len(a) THEN a[1:0] WHEN p > 0 THEN a[p:p + n - 1] ELSE a[len(a) + p + 1:len(a) + p + n] END",
-    "CREATE TEMP MACRO fusion_sequence(a, b) AS CASE WHEN a <= b THEN generate_series(a, b) "
-    "ELSE generate_series(a, b, -1) END",
-)
-
-# Functions that DuckDB has with Trino's meaning, by itself or as rewritten here: tests/fixtures/sql/duckdb compares each with Trino.
-ALLOWED = frozenset(
-    """
-    abs acos asin atan atan2 cbrt ceil ceiling cos cosh degrees exp floor greatest least ln log log10 log2 mod pi pow power
-    radians rand random round sign sin sinh sqrt tan tanh truncate bitwise_and bitwise_not bitwise_or bitwise_xor
-    is_nan is_infinite is_finite infinity nan e
-    coalesce if nullif try_cast cast
-    chr codepoint concat concat_ws length levenshtein_distance lower lpad ltrim position replace reverse rpad rtrim split
-    split_part starts_with strpos substr substring translate trim upper
-    from_base64 from_hex from_utf8 md5 sha1 sha256 to_base64 to_hex to_utf8
-    regexp_count regexp_extract regexp_extract_all regexp_like regexp_replace regexp_split
-    date date_add date_diff date_format date_parse date_trunc day day_of_month day_of_week day_of_year dow doy extract
-    from_iso8601_date hour last_day_of_month localtimestamp minute month now quarter second to_unixtime week week_of_year year
-    year_of_week current_date current_timestamp
-    any_value arbitrary array_agg avg bitwise_and_agg bitwise_or_agg bool_and bool_or corr count count_if covar_pop
-    covar_samp every grouping listagg max max_by min min_by kurtosis regr_intercept regr_slope stddev stddev_pop
-    stddev_samp sum var_pop var_samp variance
-    cume_dist dense_rank first_value lag last_value lead nth_value ntile percent_rank rank row_number
-    array_distinct array_except array_intersect array_join array_max array_min array_position array_remove array_sort
-    cardinality contains element_at filter flatten map map_from_entries map_keys reduce sequence slice transform
-    unnest uuid version
-    """.upper().split()
-)
-# Words before a bracket that call no function.
-_SYNTAX = frozenset(
-    [
-        "ALL",
-        "AND",
-        "ANY",
-        "ARRAY",
-        "AS",
-        "BETWEEN",
-        "BY",
-        "CASE",
-        "CHAR",
-        "CROSS",
-        "CUBE",
-        "DECIMAL",
-        "DISTINCT",
-        "ELSE",
-        "END",
-        "EXCEPT",
-        "EXISTS",
-        "FILTER",
-        "FOLLOWING",
-        "FROM",
-        "FULL",
-        "GROUP",
-        "GROUPS",
-        "HAVING",
-        "IN",
-        "INNER",
-        "INTERSECT",
-        "INTERVAL",
-        "INTO",
-        "IS",
-        "JOIN",
-        "LATERAL",
-        "LEFT",
-        "LIKE",
-        "LIMIT",
-        "NOT",
-        "NUMERIC",
-        "OFFSET",
-        "ON",
-        "OR",
-        "ORDER",
-        "OUTER",
-        "OVER",
-        "PARTITION",
-        "PRECEDING",
-        "PRECISION",
-        "RANGE",
-        "RECURSIVE",
-        "RIGHT",
-        "ROLLUP",
-        "ROW",
-        "ROWS",
-        "SELECT",
-        "SET",
-        "SETS",
-        "SOME",
-        "THEN",
-        "TIME",
-        "TIMESTAMP",
-        "UNION",
-        "USING",
-        "VALUES",
-        "VARCHAR",
-        "WHEN",
-        "WHERE",
-        "WINDOW",
-        "WITH",
-        "WITHIN",
-        "MATERIALIZED",
-        "EXPLAIN",
-        "ANALYZE",
-        "BERNOULLI",
-        "SYSTEM",
-        "TABLE",
-        "DEFAULT",
-        "DEC",
-    ]
-)
-# Functions that sqlglot has no class for.
-_RENAMED = {
-    "CODEPOINT": "unicode",
-    "EVERY": "bool_and",
-    "IS_FINITE": "isfinite",
-    "IS_INFINITE": "isinf",
-}
-_CONSTANTS = {"INFINITY": "inf", "NAN": "nan", "E": "2.718281828459045"}
-_REFUSED: Mapping[type[exp.Expr], tuple[str, str]] = {
-    exp.AtTimeZone: ("AT TIME ZONE", "DuckDB keeps no zone with a timestamp"),
-    exp.JSONExtract: ("JSON paths", "DuckDB's JSON paths and results differ"),
-    exp.JSONExtractScalar: ("JSON paths", "DuckDB's JSON paths and results differ"),
-    exp.JSONObject: ("JSON_OBJECT", "DuckDB's JSON differs"),
-    exp.JSONTable: ("JSON_TABLE", "DuckDB has no JSON_TABLE"),
-    exp.MatchRecognize: ("MATCH_RECOGNIZE", "DuckDB has no row pattern matching"),
-    exp.TableSample: ("TABLESAMPLE", "DuckDB's samples differ"),
-    exp.Version: ("time travel", "DuckDB keeps no older versions of a table"),
-    exp.Command: ("this statement", "DuckDB has no such statement"),
-}
-_REASONS = {
-    "APPROX_DISTINCT": "its estimate differs; use count(DISTINCT …)",
-    "APPROX_PERCENTILE": "its estimate differs",
-    "FORMAT": "DuckDB's format has another pattern language",
-    "FORMAT_DATETIME": "DuckDB has no Joda patterns; use date_format",
-    "PARSE_DATETIME": "DuckDB has no Joda patterns; use date_parse",
-    "FROM_UNIXTIME": "DuckDB keeps no zone with a timestamp",
-    "TRY": "DuckDB's TRY catches other errors; use try_cast or CASE",
-    "TYPEOF": "DuckDB's types have other names",
-}
-# Statements that are run; COPY, ATTACH, PRAGMA, SET and the like reach files and settings.
-_STATEMENTS = (
-    exp.Query,
-    exp.Values,
-    exp.Create,
-    exp.Insert,
-    exp.Update,
-    exp.Delete,
-    exp.Merge,
-    exp.Drop,
-    exp.Alter,
-    exp.TruncateTable,
-)
 _EXPECTED = re.compile(r"Expect(?:ing|ed) (\)|\(|\w+)(?: after \w+)?$")
-_FILE_NAME = re.compile(
-    r"[/\\*?\[]|\.(csv|tsv|txt|parquet|pq|json|jsonl|ndjson|geojson|xlsx|db|duckdb|avro|shp|gpkg|vortex)"
-    r"(\.\w+)?$",
-    re.IGNORECASE,
-)
-_LITERAL_TYPES = frozenset({"IPADDRESS", "CHAR", "JSON"})
-ELSEWHERE = "Run it on Trino (engine.url), or write it in another way."
 _WHOLE = (
     exp.DataType.Type.TINYINT,
     exp.DataType.Type.SMALLINT,
@@ -249,11 +55,6 @@ _WHOLE = (
     exp.DataType.Type.BIGINT,
 )
 _DIVISIONS: Mapping[ValueType | None, str] = {WHOLE: "fusion_whole_div", DOUBLE: "fusion_float_div"}
-_COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between, exp.In)
-_COMPARED: Mapping[type[exp.Expr], tuple[str, ...]] = {
-    exp.Between: ("low", "high"),
-    exp.In: ("expressions",),
-}
 _TYPED = (exp.Div, exp.Avg, exp.Add, exp.Sub, exp.DateAdd, exp.DateTrunc, exp.TimestampTrunc)
 _NAMED = (exp.Column, exp.Alias, exp.Star, exp.Dot)
 
@@ -277,16 +78,16 @@ def to_duckdb(
         UnsupportedSql: DuckDB cannot run it with Trino's meaning; names the construct and the reason.
     """
     text = _with_decimals(sql)
-    with _quiet():
+    with without_warnings():
         try:
             tree = sqlglot.parse_one(text, read="trino")
         except (SqlglotError, RecursionError) as exc:
             raise _unreadable(text, exc, is_as_written=text == sql) from exc
-        _refuse(tree)
-        _refuse_files(tree, tables)
-        _refuse_functions(sql, tree)
-        kinds = Kinds(tree, columns)
-        _refuse_comparisons(tree, kinds)
+        refuse_constructs(tree)
+        refuse_files(tree, tables)
+        refuse_functions(sql, tree)
+        kinds = ValueTypes(tree, columns)
+        refuse_comparisons(tree, kinds)
         tree = _with_values(tree)
         _name_columns(tree)
         rewritten = _Rewriting(kinds).apply(tree)
@@ -313,20 +114,6 @@ def _with_decimals(sql: str) -> str:
     return "".join((*pieces, sql[position:]))
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """
-    sqlglot's warnings are for its own users; what matters is raised here.
-    """
-    logger = logging.getLogger("sqlglot")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
 def _unreadable(text: str, exc: Exception, *, is_as_written: bool) -> InvalidSql:
     """
     Where the parser stopped. Its own words speak of its classes, so that only short ones are given on.
@@ -346,110 +133,6 @@ def _unreadable(text: str, exc: Exception, *, is_as_written: bool) -> InvalidSql
     end = sum(len(line) + 1 for line in lines) + first["col"]
     span = Span(end - len(word), end) if is_as_written else None
     return InvalidSql(f"This cannot be read as SQL: {reason}.", span=span)
-
-
-def _refused(what: str, reason: str, span: Span | None = None) -> UnsupportedSql:
-    return UnsupportedSql(
-        f"DuckDB cannot run {what} as Trino does: {reason}.", hint=ELSEWHERE, span=span
-    )
-
-
-def _refuse_files(tree: exp.Expr, tables: frozenset[tuple[str, ...]]) -> None:
-    """
-    DuckDB reads a file where a table is missing whose name, its parts joined by dots, is a file's.
-    """
-    for table in tree.find_all(exp.Table):
-        parts = tuple(part.name for part in table.parts)
-        is_text = isinstance(table.this, exp.Literal)
-        is_known = tuple(part.lower() for part in parts) in tables
-        if is_text or (not is_known and _FILE_NAME.search(".".join(parts))):
-            raise _refused("a file's name in FROM", "there it would read the file")
-
-
-def _refuse(tree: exp.Expr) -> None:
-    if not isinstance(tree, _STATEMENTS):
-        raise _refused("this statement", "DuckDB has no such statement")
-    for node in tree.walk():
-        refused = _REFUSED.get(type(node))
-        if refused is not None:
-            raise _refused(*refused)
-        if isinstance(node, exp.Fetch) and "TIES" in node.sql(dialect="trino").upper():
-            raise _refused("FETCH FIRST … WITH TIES", "DuckDB leaves the ties out")
-        if isinstance(node, exp.Join) and node.args.get("method") == "NATURAL":
-            raise UnsupportedSql("Trino has no NATURAL JOIN.", hint="Name the columns with USING.")
-        if isinstance(node, exp.Table) and isinstance(node.this, exp.Func):
-            raise UnsupportedSql("DuckDB has none of Trino's table functions.", hint=ELSEWHERE)
-        if isinstance(node, exp.Unnest) and len(node.expressions) > 1:
-            raise _refused("UNNEST of several arrays", "DuckDB takes one")
-        if (
-            isinstance(node, exp.DataType)
-            and node.sql(dialect="trino").partition("(")[0] in _LITERAL_TYPES
-        ):
-            raise _refused(
-                f"the type {node.sql(dialect='trino').lower()}", "DuckDB has no such type"
-            )
-        if isinstance(node, (exp.ArgMax, exp.ArgMin)) and node.args.get("count") is not None:
-            raise _refused("max_by and min_by of several rows", "DuckDB leaves NULLs out")
-
-
-def _refuse_comparisons(tree: exp.Expr, kinds: Kinds) -> None:
-    """
-    DuckDB reads a text as a date or a number where it is compared with one; Trino refuses that.
-    """
-    for node in tree.find_all(*_COMPARISONS):
-        left = kinds.of(node.this)
-        for other in _compared(node):
-            right = kinds.of(other)
-            if left is not None and right is not None and (left == TEXT) != (right == TEXT):
-                what = "date" if DATE in (left, right) else "number"
-                raise InvalidSql(
-                    f"A text is compared with a {what}: "
-                    f"{node.this.sql(dialect='trino')} and {other.sql(dialect='trino')}.",
-                    hint="Write a date as DATE '2026-01-31', a number without quotes, or use CAST.",
-                )
-
-
-def _compared(node: exp.Expr) -> Iterator[exp.Expr]:
-    """
-    What *node* compares its operand with.
-    """
-    for name in _COMPARED.get(type(node), ("expression",)):
-        value = node.args.get(name)
-        yield from value if isinstance(value, list) else filter(None, (value,))
-
-
-def _refuse_functions(sql: str, tree: exp.Expr) -> None:
-    """
-    Functions are looked for in the text: the tree no longer tells what sqlglot took for another name of the same.
-    """
-    tokens = tokenize(sql)
-    named: frozenset[str] | None = None
-    for place in range(len(tokens) - 1):
-        if tokens.words[place + 1] != "(" or tokens.kinds[place] not in {WORD, QUOTED}:
-            continue
-        word = tokens.words[place].strip('"').upper()
-        if word in ALLOWED or word in _SYNTAX:
-            continue
-        named = _named(tree) if named is None else named
-        if word in named or tokens.words[place - 1] in {".", "INTO"}:
-            continue
-        span = tokens.span(place, place)
-        if word in _REASONS:
-            raise _refused(word.lower(), _REASONS[word], span)
-        raise UnsupportedSql(
-            f"DuckDB has no function {word.lower()} with Trino's meaning.",
-            hint=ELSEWHERE,
-            span=span,
-        )
-
-
-def _named(tree: exp.Expr) -> frozenset[str]:
-    """
-    What stands before a list of columns: aliases, CTEs, tables and windows.
-    """
-    found = {alias.name for alias in tree.find_all(exp.TableAlias)}
-    found |= {table.name for table in tree.find_all(exp.Table)}
-    return frozenset(name.upper() for name in found)
 
 
 def _with_values(tree: exp.Expr) -> exp.Expr:
@@ -487,10 +170,10 @@ class _Rewriting:
     One walk over a tree, children first, by the rule of each node's class.
     """
 
-    def __init__(self, kinds: Kinds) -> None:
+    def __init__(self, kinds: ValueTypes) -> None:
         self._kinds = kinds
         self._rules: Mapping[type[exp.Expr], Callable[..., exp.Expr]] = {
-            exp.Anonymous: _anonymous,
+            exp.Anonymous: renamed_function,
             exp.Div: self._division,
             exp.Mod: lambda node: _call("fusion_mod", node.left, node.right),
             exp.Avg: lambda node: node if _is_wrapped(node) else self._average(node, node),
@@ -530,7 +213,7 @@ class _Rewriting:
 
     def apply(self, tree: exp.Expr) -> exp.Expr:
         nodes = list(tree.walk())
-        # Kinds are asked for by what the user wrote, so before anything is rewritten.
+        # ValueTypes are asked for by what the user wrote, so before anything is rewritten.
         self._known = {id(node): self._kinds.of(node) for node in nodes if isinstance(node, _TYPED)}
         self._scales = {
             id(node): (self._scale_of(node.left), self._scale_of(node.right))
@@ -584,21 +267,13 @@ class _Rewriting:
         A date stays a date where DuckDB makes a timestamp of it.
         """
         if isinstance(node, exp.Sub) and self._is_between_dates(node):
-            raise _refused("a date minus a date", "DuckDB gives a number; use date_diff")
+            raise refused("a date minus a date", "DuckDB gives a number; use date_diff")
         if self._known[id(node)] != DATE or isinstance(node.parent, exp.Cast):
             return node
         return exp.cast(node.copy(), "DATE")
 
     def _is_between_dates(self, node: exp.Sub) -> bool:
         return self._kinds.of(node.left) == DATE and self._kinds.of(node.right) == DATE
-
-
-def _anonymous(node: exp.Anonymous) -> exp.Expr:
-    name = str(node.this).upper()
-    if name in _CONSTANTS and not node.expressions:
-        return exp.cast(exp.Literal.string(_CONSTANTS[name]), "DOUBLE")
-    renamed = _RENAMED.get(name)
-    return exp.Anonymous(this=renamed, expressions=node.expressions) if renamed else node
 
 
 def _is_wrapped(node: exp.Expr) -> bool:
@@ -715,7 +390,7 @@ def _regexp_replace(node: exp.RegexpReplace) -> exp.Expr:
     if replacement is None or "$" not in replacement.sql():
         return node
     if not isinstance(replacement, exp.Literal):
-        raise _refused(
+        raise refused(
             "regexp_replace with a computed replacement", "DuckDB writes groups otherwise"
         )
     text = re.sub(r"\$(\d)", r"\\\1", str(replacement.this))
@@ -731,7 +406,7 @@ def _regexp_extract(node: exp.RegexpExtract) -> exp.Expr:
     if node.args.get("group") is not None and (
         not isinstance(pattern, exp.Literal) or re.search(r"\||\)[?*{]", str(pattern.this))
     ):
-        raise _refused(
+        raise refused(
             "a group of regexp_extract that may take no part", "DuckDB gives '' instead of NULL"
         )
     matches = _call("regexp_matches", node.this.copy(), pattern.copy())
@@ -751,7 +426,7 @@ def _substring(node: exp.Substring) -> exp.Expr:
 
 def _split(node: exp.Split) -> exp.Expr:
     if node.args.get("limit") is not None:
-        raise _refused("split with a limit", "DuckDB has none")
+        raise refused("split with a limit", "DuckDB has none")
     return node
 
 

@@ -75,7 +75,7 @@ _DATES = (exp.CurrentDate, exp.Date, exp.LastDay, exp.TsOrDsToDate)
 _OF_THIS_DATE = (exp.DateAdd, exp.DateTrunc, exp.TimestampTrunc)
 
 
-class Kinds:
+class ValueTypes:
     """
     The kinds of one statement's expressions.
 
@@ -152,12 +152,12 @@ class Kinds:
         return found
 
 
-def kind_of_type(duckdb_type: str) -> ValueType | None:
+def value_type_of(duckdb_type: str) -> ValueType | None:
     """
     The kind of a column of that type of DuckDB's.
 
-    >>> kind_of_type("DECIMAL(15,2)"), kind_of_type("HUGEINT"), kind_of_type("BLOB")
-    (Kind(name='decimal', scale=2), Kind(name='whole', scale=0), None)
+    >>> value_type_of("DECIMAL(15,2)"), value_type_of("HUGEINT"), value_type_of("BLOB")
+    (ValueType(name='decimal', scale=2), ValueType(name='whole', scale=0), None)
     """
     decimal = re.fullmatch(r"DECIMAL\(\d+,(\d+)\)", duckdb_type)
     if decimal is not None:

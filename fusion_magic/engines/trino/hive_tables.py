@@ -182,7 +182,7 @@ def _age_s(name: str) -> float:
 
 
 def _schema_of(entity: Entity) -> pa.Schema:
-    from fusion_magic.results.storage import StoredResult
+    from fusion_magic.results.stored import StoredResult
 
     return StoredResult(str(entity.source)).schema
 

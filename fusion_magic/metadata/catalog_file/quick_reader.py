@@ -153,7 +153,7 @@ class _Reader:
         if type(event) is MappingEndEvent:
             return None
         _require(type(event) is ScalarEvent and event.anchor is None and event.tag is None)
-        return event.value  # type: ignore[no-any-return]
+        return event.value  # type: ignore[no-any-return] # a scalar's value is a text
 
     def _scalar(self, event: Any) -> str | None:
         if type(event) is not ScalarEvent or event.anchor is not None or event.tag is not None:

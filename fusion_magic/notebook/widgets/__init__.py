@@ -20,7 +20,7 @@ class CardModel(anywidget.AnyWidget):
 
     _esm = _FOLDER / "card.js"
     _css = _FOLDER / "card.css"
-    _view_name = traitlets.Unicode(None, allow_none=True).tag(sync=True)  # type: ignore[assignment]
+    _view_name = traitlets.Unicode(None, allow_none=True).tag(sync=True)  # type: ignore[assignment] # a model without a view has None there
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,53 +1,63 @@
 """
-What the parts of the SQL store share: its connections, its clock, and statements that are made once.
+What the parts of the SQL store share: statements that are made once, and how a job is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
+from fusion_magic.store.model import Job, JobStatus
+from fusion_magic.store.sql.database import Database
 from fusion_magic.store.sql.statements import Transaction
-from fusion_magic.store.sql.tables import job, job_detail
+from fusion_magic.store.sql.tables import DETAILS, job, job_detail, job_task
 
 
 class SqlPart:
     """
-    A part of an ``SqlStore``.
-
-    Args:
-        writing: Opens a transaction that writes.
-
-        changing: Likewise, for statements that are made once.
-
-        read: The rows of a query with the values of its parameters, outside of one.
-
-        clock: Gives the time, aware.
+    A port of the store over one database.
     """
 
-    def __init__(
-        self,
-        writing: Callable[[], AbstractContextManager[Connection]],
-        changing: Callable[[], AbstractContextManager[Transaction]],
-        read: Callable[..., Sequence[Any]],
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._writing = writing
-        self._changing = changing
-        self._read = read
-        self._clock = clock
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def _jobs(self, query: Any) -> Sequence[Job]:
+        """
+        The jobs of a query that ``select_jobs`` began.
+        """
+        return [_job(row._mapping) for row in self._database.read(query)]
+
+
+def select_jobs(*conditions: Any) -> Any:
+    """
+    A query for jobs, with what is known of them beside their rows.
+    """
+    return (
+        sa.select(job, *DETAILS)
+        .join(job_detail, job_detail.c.job_id == job.c.id, isouter=True)
+        .join(job_task, job_task.c.job_id == job.c.id, isouter=True)
+        .where(*conditions)
+    )
+
+
+def _job(row: Mapping[str, Any]) -> Job:
+    values = dict(row)
+    values["status"] = JobStatus(values["status"])
+    for name in ("owner", "origin", "engine", "profile"):
+        values[name] = values[name] or ""
+    values["attempt"] = values["attempt"] or 0
+    values["is_cancel_wanted"] = bool(values["is_cancel_wanted"])
+    return Job(**values)
 
 
 def new_values(values: Mapping[str, object]) -> dict[str, object]:
     """
-    *values* by the names of the parameters that ``parameters`` makes.
+    *values* under the names of the parameters that ``parameters`` makes.
     """
     return {f"new_{name}": value for name, value in values.items()}
 

@@ -1,5 +1,5 @@
 """
-The lineage graph in the SQL store, read from three places.
+The lineage graph in the SQL store, read from three tables.
 
     lineage_edge     what finished jobs have found; several jobs may have found the same
     graph_edge       what was delivered, whoever queued it
@@ -15,46 +15,64 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from fusion_magic.store import GraphColumn, GraphEdge
+from fusion_magic.store.model import ColumnEdge, GraphColumn, GraphEdge
 from fusion_magic.store.sql.base import SqlPart
 from fusion_magic.store.sql.tables import column_lineage, graph_edge, lineage_edge, model_queue
 
 NAMES_A_QUERY = 500
 
 
-class SqlLineage(SqlPart):
+class SqlLineageEdges(SqlPart):
     """
-    The port ``Lineage``, on the connections of an ``SqlStore``.
+    The port ``LineageEdges``.
     """
 
     def edges(self, fqns: Sequence[str], *, is_upstream: bool) -> Sequence[GraphEdge]:
-        """See ``Lineage.edges``."""
+        """See ``LineageEdges.edges``."""
         found: dict[tuple[str, str], GraphEdge] = {}
         for names in _in_parts(fqns):
-            for row in self._read(_edges(names, is_upstream=is_upstream)):
+            for row in self._database.read(_edges(names, is_upstream=is_upstream)):
                 # The newest job's comes first.
                 found.setdefault((row.source_fqn, row.target_fqn), GraphEdge(**row._mapping))
         return [found[pair] for pair in sorted(found)]
 
     def of_job(self, job_id: UUID) -> Sequence[tuple[str, str]]:
-        """See ``Lineage.of_job``."""
+        """See ``LineageEdges.of_job``."""
         query = sa.select(lineage_edge).where(lineage_edge.c.job_id == job_id)
         return [
             (row.source_fqn, row.target_fqn)
-            for row in self._read(query.order_by(lineage_edge.c.id))
+            for row in self._database.read(query.order_by(lineage_edge.c.id))
         ]
 
     def columns(self, edges: Sequence[GraphEdge]) -> Sequence[GraphColumn]:
-        """See ``Lineage.columns``."""
+        """See ``LineageEdges.columns``."""
         pairs = {(edge.source_fqn, edge.target_fqn) for edge in edges}
         targets = sorted({target for _, target in pairs})
         found = (
             GraphColumn(**row._mapping)
             for names in _in_parts(targets)
-            for row in self._read(_columns(names))
+            for row in self._database.read(_columns(names))
             if (row.source_fqn, row.target_fqn) in pairs
         )
         return sorted(found, key=lambda edge: (edge.source, edge.target))
+
+    def columns_of_job(self, job_id: UUID) -> Sequence[ColumnEdge]:
+        """See ``LineageEdges.columns_of_job``."""
+        query = sa.select(column_lineage).where(column_lineage.c.job_id == job_id)
+        rows = self._database.read(query.order_by(column_lineage.c.id))
+        return [column_edge(row) for row in rows]
+
+
+def column_edge(row: Any) -> ColumnEdge:
+    """
+    A row of ``column_lineage`` as a value.
+    """
+    return ColumnEdge(
+        source_fqn=row.source_fqn,
+        source_column=row.source_column,
+        target_fqn=row.target_fqn,
+        target_column=row.target_column,
+    )
 
 
 def _in_parts(names: Sequence[str]) -> Iterator[list[str]]:

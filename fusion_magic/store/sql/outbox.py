@@ -7,13 +7,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection
 
-from fusion_magic.store import ColumnEdge, DeadLetter, Message, QueueRow
+from fusion_magic.store.model import DeadLetter, Message, QueueRow
 from fusion_magic.store.sql.base import SqlPart
+from fusion_magic.store.sql.lineage import column_edge
+from fusion_magic.store.sql.statements import Transaction
 from fusion_magic.store.sql.tables import (
     column_lineage,
     dead_letter,
@@ -27,29 +29,38 @@ FURTHEST = timedelta(hours=1)  # no row is put off for longer
 
 class SqlOutbox(SqlPart):
     """
-    The port ``Outbox``, on the connections of an ``SqlStore``.
+    The port ``Outbox``.
     """
+
+    def pending(
+        self, job_id: UUID | None = None, *, limit: int = 1000
+    ) -> Sequence[tuple[int, QueueRow]]:
+        """See ``Outbox.pending``."""
+        query = sa.select(model_queue).order_by(model_queue.c.id).limit(limit)
+        if job_id is not None:
+            query = query.where(model_queue.c.job_id == job_id)
+        return [(row.id, _queue_row(row)) for row in self._database.read(query)]
 
     def claim(self, scheduler: str, *, lease_s: float, limit: int) -> Sequence[Message]:
         """See ``Outbox.claim``."""
-        now = self._clock()
+        now = self._database.now()
         due = _due(now, scheduler).limit(limit)
-        if not self._read(due):
+        if not self._database.read(due):
             return []
-        with self._writing() as connection:
-            rows = connection.execute(due.with_for_update(of=model_queue, skip_locked=True)).all()
+        with self._database.writing() as transaction:
+            rows = transaction.execute(due.with_for_update(of=model_queue, skip_locked=True)).all()
             until = now + timedelta(seconds=lease_s)
             return [
-                _message(connection, row)
+                _message(transaction, row)
                 for row in rows
-                if _take(connection, row, scheduler, until)
+                if _take(transaction, row, scheduler, until)
             ]
 
     def renew(self, scheduler: str, *, lease_s: float) -> None:
         """See ``Outbox.renew``."""
-        with self._writing() as connection:
-            until = self._clock() + timedelta(seconds=lease_s)
-            connection.execute(
+        with self._database.writing() as transaction:
+            until = self._database.now() + timedelta(seconds=lease_s)
+            transaction.execute(
                 sa.update(queue_delivery)
                 .where(queue_delivery.c.claimed_by == scheduler)
                 .values(due=until)
@@ -57,29 +68,31 @@ class SqlOutbox(SqlPart):
 
     def delivered(self, message: Message) -> None:
         """See ``Outbox.delivered``."""
-        with self._writing() as connection:
-            _remove(connection, message)
+        with self._database.writing() as transaction:
+            _remove(transaction, message)
 
     def retry(self, message: Message, *, error: str, delay_s: float) -> None:
         """See ``Outbox.retry``."""
-        with self._writing() as connection:
-            connection.execute(
+        with self._database.writing() as transaction:
+            transaction.execute(
                 sa.update(queue_delivery)
                 .where(
                     queue_delivery.c.queue_id == message.id,
                     queue_delivery.c.attempts == message.attempt,
                 )
                 .values(
-                    due=self._clock() + timedelta(seconds=delay_s), claimed_by=None, error=error
+                    due=self._database.now() + timedelta(seconds=delay_s),
+                    claimed_by=None,
+                    error=error,
                 )
             )
 
     def bury(self, message: Message, *, error: str) -> None:
         """See ``Outbox.bury``."""
-        with self._writing() as connection:
-            if not _remove(connection, message):
+        with self._database.writing() as transaction:
+            if not _remove(transaction, message):
                 return
-            connection.execute(
+            transaction.execute(
                 sa.insert(dead_letter),
                 {
                     "id": message.id,
@@ -89,25 +102,20 @@ class SqlOutbox(SqlPart):
                     "command": message.row.command,
                     "attempts": message.attempt,
                     "error": error,
-                    "died": self._clock(),
+                    "died": self._database.now(),
                 },
             )
 
     def keep_edge(self, message: Message) -> None:
         """See ``Outbox.keep_edge``."""
-        with self._writing() as connection:
+        with self._database.writing() as transaction:
             _insert_once(
-                connection,
+                transaction,
                 graph_edge,
                 source_fqn=message.row.from_fqn,
                 target_fqn=message.row.model_name_fqn,
                 job_id=message.job_id,
             )
-
-    def edges(self) -> Sequence[tuple[str, str]]:
-        """See ``Outbox.edges``."""
-        query = sa.select(graph_edge).order_by(graph_edge.c.source_fqn, graph_edge.c.target_fqn)
-        return [(row.source_fqn, row.target_fqn) for row in self._read(query)]
 
     def dead(self) -> Sequence[DeadLetter]:
         """See ``Outbox.dead``."""
@@ -120,55 +128,59 @@ class SqlOutbox(SqlPart):
                 error=row.error,
                 died=row.died,
             )
-            for row in self._read(sa.select(dead_letter).order_by(dead_letter.c.id))
+            for row in self._database.read(sa.select(dead_letter).order_by(dead_letter.c.id))
         ]
 
     def revive(self, letter_id: int) -> bool:
         """See ``Outbox.revive``."""
-        with self._writing() as connection:
-            row = connection.execute(
+        with self._database.writing() as transaction:
+            row = transaction.execute(
                 sa.delete(dead_letter).where(dead_letter.c.id == letter_id).returning(dead_letter)
             ).first()
             if row is None:
                 return False
             names = ("job_id", "model_name_fqn", "from_fqn", "command")
-            connection.execute(sa.insert(model_queue), {name: row._mapping[name] for name in names})
+            transaction.execute(
+                sa.insert(model_queue), {name: row._mapping[name] for name in names}
+            )
             return True
 
     def drop(self, letter_id: int) -> bool:
         """See ``Outbox.drop``."""
-        with self._writing() as connection:
-            done = connection.execute(sa.delete(dead_letter).where(dead_letter.c.id == letter_id))
+        with self._database.writing() as transaction:
+            done = transaction.execute(sa.delete(dead_letter).where(dead_letter.c.id == letter_id))
             return done.rowcount == 1
 
 
-def _take(connection: Connection, row: Any, scheduler: str, until: datetime) -> bool:
+def _take(transaction: Transaction, row: Any, scheduler: str, until: datetime) -> bool:
     """
     Note the attempt; False where another scheduler was quicker.
     """
     values = {"attempts": (row.attempts or 0) + 1, "due": until, "claimed_by": scheduler}
     if row.attempts is not None:
-        done = connection.execute(
+        done = transaction.execute(
             sa.update(queue_delivery)
             .where(queue_delivery.c.queue_id == row.id, queue_delivery.c.attempts == row.attempts)
             .values(**values)
         )
         return done.rowcount == 1
-    return _insert_once(connection, queue_delivery, queue_id=row.id, **values)
+    return _insert_once(transaction, queue_delivery, queue_id=row.id, **values)
 
 
-def _insert_once(connection: Connection, table: sa.Table, **values: object) -> bool:
+def _insert_once(transaction: Transaction, table: sa.Table, **values: object) -> bool:
     """
     Insert a row unless its key is there; whether it was inserted.
     """
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    insert = (
+        postgresql.insert if transaction.connection.dialect.name == "postgresql" else sqlite.insert
+    )
     key = next(iter(table.primary_key.columns))
     statement = insert(table).values(**values).on_conflict_do_nothing().returning(key)
-    return connection.execute(statement).first() is not None
+    return transaction.execute(statement).first() is not None
 
 
-def _message(connection: Connection, row: Any) -> Message:
-    edges = connection.execute(
+def _message(transaction: Transaction, row: Any) -> Message:
+    edges = transaction.execute(
         sa.select(column_lineage)
         .where(
             column_lineage.c.job_id == row.job_id,
@@ -182,15 +194,7 @@ def _message(connection: Connection, row: Any) -> Message:
         job_id=row.job_id,
         row=_queue_row(row),
         attempt=(row.attempts or 0) + 1,
-        column_edges=[
-            ColumnEdge(
-                source_fqn=edge.source_fqn,
-                source_column=edge.source_column,
-                target_fqn=edge.target_fqn,
-                target_column=edge.target_column,
-            )
-            for edge in edges
-        ],
+        column_edges=[column_edge(edge) for edge in edges],
     )
 
 
@@ -218,18 +222,18 @@ def _due(now: datetime, scheduler: str) -> Any:
     )
 
 
-def _remove(connection: Connection, message: Message) -> bool:
+def _remove(transaction: Transaction, message: Message) -> bool:
     """
     Take the row out, unless another scheduler has taken it over since.
     """
-    done = connection.execute(
+    done = transaction.execute(
         sa.delete(queue_delivery).where(
             queue_delivery.c.queue_id == message.id, queue_delivery.c.attempts == message.attempt
         )
     )
     if done.rowcount != 1:
         return False
-    connection.execute(sa.delete(model_queue).where(model_queue.c.id == message.id))
+    transaction.execute(sa.delete(model_queue).where(model_queue.c.id == message.id))
     return True
 
 

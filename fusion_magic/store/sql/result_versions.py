@@ -4,17 +4,16 @@ Stored results in the SQL store: their versions, those that answer a question ag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from fusion_magic.store import Job, JobStatus
-from fusion_magic.store.sql.base import SqlPart
+from fusion_magic.store.model import Job, JobStatus
+from fusion_magic.store.sql.base import SqlPart, select_jobs
 from fusion_magic.store.sql.tables import (
-    DETAILS,
     column_lineage,
     dead_letter,
     fusion_model,
@@ -41,27 +40,20 @@ _IS_NEWEST = sa.and_(
 _LINEAGE = (model_queue, dead_letter, graph_edge)
 
 
-class SqlStored(SqlPart):
+class SqlStoredResults(SqlPart):
     """
-    The port ``StoredResults``, on the connections of an ``SqlStore``.
-
-    Args:
-        jobs: The jobs of a query over ``job``.
+    The port ``StoredResults``.
     """
-
-    def __init__(self, *shared: Any, jobs: Callable[[Any], Sequence[Job]]) -> None:
-        super().__init__(*shared)
-        self._jobs = jobs
 
     def count(self, name: str) -> int:
         """See ``StoredResults.count``."""
         query = sa.select(sa.func.count()).where(job.c.result_name == name, _FINISHED)
-        return int(self._read(query)[0][0])
+        return int(self._database.read(query)[0][0])
 
     def version(self, name: str, number: int) -> Job | None:
         """See ``StoredResults.version``."""
         found = self._jobs(
-            _select(job.c.result_name == name, _FINISHED)
+            select_jobs(job.c.result_name == name, _FINISHED)
             .order_by(job.c.created, job.c.id.desc())
             .offset(number - 1)
             .limit(1)
@@ -70,14 +62,14 @@ class SqlStored(SqlPart):
 
     def newest(self, name: str) -> Job | None:
         """See ``StoredResults.newest``."""
-        query = _select(job.c.result_name == name, _FINISHED)
+        query = select_jobs(job.c.result_name == name, _FINISHED)
         found = self._jobs(query.order_by(job.c.created.desc(), job.c.id).limit(1))
         return found[0] if found else None
 
     def find(self, fingerprint: str, *, owner: str, since: datetime) -> Job | None:
         """See ``StoredResults.find``."""
         found = self._jobs(
-            _select(
+            select_jobs(
                 _FINISHED,
                 job.c.result_path.is_not(None),
                 job_detail.c.fingerprint == fingerprint,
@@ -100,12 +92,12 @@ class SqlStored(SqlPart):
                 job_detail.c.finished >= since,
             )
         )
-        return bool(self._read(query.limit(1)))
+        return bool(self._database.read(query.limit(1)))
 
     def expired(self, before: datetime, *, owner: str, limit: int = 1000) -> Sequence[Job]:
         """See ``StoredResults.expired``."""
         is_kept = sa.or_(*(_mentions(table) for table in _LINEAGE))
-        query = _select(
+        query = select_jobs(
             _FINAL,
             job_detail.c.owner == owner,
             job_detail.c.finished < before,
@@ -119,27 +111,23 @@ class SqlStored(SqlPart):
         query = sa.select(job.c.id).where(
             job.c.result_path == result.result_path, job.c.id != result.id
         )
-        return bool(self._read(query.limit(1)))
+        return bool(self._database.read(query.limit(1)))
 
     def forget(self, job_id: UUID) -> None:
         """See ``StoredResults.forget``."""
-        with self._writing() as connection:
-            is_kept = connection.execute(
+        with self._database.writing() as transaction:
+            is_kept = transaction.execute(
                 sa.select(sa.or_(*(_mentions(table) for table in _LINEAGE))).where(
                     job.c.id == job_id
                 )
             ).scalar()
             if is_kept:
                 nothing = {"result_name": None, "result_path": None}
-                connection.execute(sa.update(job).where(job.c.id == job_id).values(**nothing))
+                transaction.execute(sa.update(job).where(job.c.id == job_id).values(**nothing))
                 return
             for table in (fusion_model, job_detail, job_task, lineage_edge, column_lineage):
-                connection.execute(sa.delete(table).where(table.c.job_id == job_id))
-            connection.execute(sa.delete(job).where(job.c.id == job_id))
-
-
-def _select(*conditions: Any) -> Any:
-    return sa.select(job, *DETAILS).where(*conditions)
+                transaction.execute(sa.delete(table).where(table.c.job_id == job_id))
+            transaction.execute(sa.delete(job).where(job.c.id == job_id))
 
 
 def _mentions(table: sa.Table) -> Any:

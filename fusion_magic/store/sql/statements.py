@@ -1,72 +1,46 @@
 """
-The changes of a job, on the driver's own connection.
+What runs within a transaction: SQLAlchemy's statements, and those of every job, which are compiled once.
 
 A cell writes its job three times, and a worker a thousand jobs at once. SQLAlchemy takes several times longer to hand over
-such a statement than the database to run it, so that here it compiles each one once, and its pool lends the connection.
+such a statement than the database to run it, so that here it compiles each one once, for the driver's own cursor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 Values = Mapping[str, object]
 
 
-class Transactions:
-    """
-    Transactions that write, on the connections of *engine*.
-
-    Errors are the driver's: ``errors`` is the class of all of them, ``data_errors`` of those that a value is to blame for.
-    """
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
-        self._compiled: dict[Any, Compiled] = {}
-        driver = engine.dialect.loaded_dbapi
-        self.errors: Any = driver.Error
-        self.data_errors: Any = driver.DataError
-
-    @contextmanager
-    def begin(self) -> Iterator[Transaction]:
-        """
-        One transaction, committed where the block ends without an error.
-        """
-        connection = self._engine.raw_connection()
-        try:
-            cursor = connection.cursor()
-            if self._engine.dialect.name == "sqlite":
-                # The lock is taken at once: a transaction that only reads at first could fail half-way.
-                cursor.execute("BEGIN IMMEDIATE")
-            yield Transaction(cursor, self._compile)
-            connection.commit()
-        except self.errors as error:
-            if self._engine.dialect.is_disconnect(error, connection.driver_connection, None):
-                # Else the pool would roll back on it, and log that it cannot.
-                connection.invalidate(error)
-            raise
-        finally:
-            # What was not committed is rolled back by the pool.
-            connection.close()
-
-    def _compile(self, statement: Any) -> Compiled:
-        found = self._compiled.get(statement)
-        if found is None:
-            found = self._compiled[statement] = Compiled(statement, self._engine.dialect)
-        return found
-
-
 class Transaction:
     """
-    What can be done within a transaction. Statements are kept by those who made them, and name all of their parameters.
+    What can be done within a transaction.
+
+    ``change``, ``change_all`` and ``rows`` take statements that their callers keep and that name all of their parameters;
+    ``execute`` takes any.
+
+    Attributes:
+        connection: SQLAlchemy's, in this transaction.
     """
 
-    def __init__(self, cursor: Any, compiled: Callable[[Any], Compiled]) -> None:
+    def __init__(
+        self, connection: Connection, cursor: Any, compiled: Callable[[Any], Compiled]
+    ) -> None:
+        self.connection = connection
         self._cursor = cursor
         self._compiled = compiled
+
+    def execute(
+        self, statement: Any, values: Values | Sequence[Values] | None = None
+    ) -> sa.CursorResult[Any]:
+        """
+        Run the statement; its result as SQLAlchemy gives it.
+        """
+        return self.connection.execute(statement, values)
 
     def change(self, statement: Any, values: Values) -> int:
         """

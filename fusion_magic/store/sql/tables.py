@@ -99,7 +99,7 @@ model_queue = sa.Table(
     sqlite_autoincrement=True,
 )
 # Those that a kernel or a script runs itself: as many rows as run at this moment.
-_DRIVEN = sa.text("driver IS NOT NULL AND finished IS NULL")
+_FOREGROUND = sa.text("runner IS NOT NULL AND finished IS NULL")
 job_detail = sa.Table(
     "job_detail",
     metadata,
@@ -119,9 +119,14 @@ job_detail = sa.Table(
     sa.Column("rows_changed", sa.BigInteger),
     sa.Column("is_cancel_wanted", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("fingerprint", sa.Text),
-    sa.Column("driver", sa.String(64)),
+    sa.Column("runner", sa.String(64)),
     sa.Index("ix_job_detail_fingerprint", "fingerprint"),
-    sa.Index("ix_job_detail_driven", "driver", postgresql_where=_DRIVEN, sqlite_where=_DRIVEN),
+    sa.Index(
+        "ix_job_detail_foreground",
+        "runner",
+        postgresql_where=_FOREGROUND,
+        sqlite_where=_FOREGROUND,
+    ),
 )
 _WAITING = sa.text("state = 'WAITING'")
 _CLAIMED = sa.text("state = 'CLAIMED'")
@@ -157,24 +162,16 @@ job_task = sa.Table(
         sqlite_where=_CLAIMED,
     ),
 )
-worker = sa.Table(
-    "worker",
+process = sa.Table(
+    "process",
     metadata,
     sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("role", sa.String(16), nullable=False),
     sa.Column("engine_url", sa.Text, nullable=False),
     sa.Column("host", sa.Text, nullable=False),
-    sa.Column("pid", sa.Integer, nullable=False),
-    sa.Column("role", sa.String(16), nullable=False),
-    sa.Column("alive_until", UtcTime, nullable=False),
-)
-driver = sa.Table(
-    "driver",
-    metadata,
-    sa.Column("id", sa.String(64), primary_key=True),
-    sa.Column("engine_url", sa.Text, nullable=False),
-    sa.Column("machine", sa.Text, nullable=False),
+    sa.Column("boot_id", sa.Text, nullable=False),
     sa.Column("pid", sa.BigInteger, nullable=False),
-    sa.Column("began", sa.Text, nullable=False),
+    sa.Column("started", sa.Text, nullable=False),
     sa.Column("alive_until", UtcTime, nullable=False),
 )
 queue_delivery = sa.Table(
@@ -232,7 +229,7 @@ column_lineage = sa.Table(
 
 # What a job is beside its row: columns of a query that joins these tables.
 DETAILS = [
-    *(c for c in job_detail.c if c.name not in {"job_id", "fingerprint", "driver"}),
+    *(c for c in job_detail.c if c.name not in {"job_id", "fingerprint", "runner"}),
     job_task.c.job_id.is_not(None).label("is_background"),
     *(job_task.c[name] for name in ("attempt", "worker", "progress")),
 ]

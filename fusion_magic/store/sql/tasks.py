@@ -18,10 +18,9 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
 from fusion_magic.errors import LeaseLost
-from fusion_magic.store import Ended, JobStatus, NewTask, ResumePoint, Task, WorkerRow
+from fusion_magic.store.model import Ended, JobStatus, NewTask, ResumePoint, Task
 from fusion_magic.store.sql.base import (
     SqlPart,
     detail,
@@ -33,7 +32,6 @@ from fusion_magic.store.sql.base import (
 )
 from fusion_magic.store.sql.statements import Transaction
 from fusion_magic.store.sql.tables import job, job_detail, job_task
-from fusion_magic.store.sql.tables import worker as workers
 
 WAITING, CLAIMED, DONE = "WAITING", "CLAIMED", "DONE"
 _ENDED: Mapping[str, object] = {"state": DONE, "lease_until": None}
@@ -41,34 +39,34 @@ _ENDED: Mapping[str, object] = {"state": DONE, "lease_until": None}
 
 class SqlTasks(SqlPart):
     """
-    The port ``Tasks``, on the connections of an ``SqlStore``.
+    The port ``Tasks``.
     """
 
     def claim(
         self, worker: str, *, engine_url: str, lease_s: float, most: int = 1
     ) -> Sequence[Task]:
         """See ``Tasks.claim``."""
-        now = self._clock()
+        now = self._database.now()
         where = {"engine": engine_url, "now": now}
-        if not self._read(_OPEN, where):
+        if not self._database.read(_OPEN, where):
             return ()
-        with self._writing() as connection:
-            ids = list(connection.execute(_FIRST_STALLED, {**where, "most": most}).scalars())
-            ids += _next_waiting(connection, engine_url, most - len(ids))
+        with self._database.writing() as transaction:
+            ids = list(transaction.execute(_FIRST_STALLED, {**where, "most": most}).scalars())
+            ids += _next_waiting(transaction, engine_url, most - len(ids))
             if not ids:
                 return ()
             until = now + timedelta(seconds=lease_s)
-            return _take(connection, ids, {"of": worker, "now": now, "until": until})
+            return _take(transaction, ids, {"of": worker, "now": now, "until": until})
 
     def renew(self, worker: str, *, lease_s: float, progress: Mapping[UUID, str]) -> None:
         """See ``Tasks.renew``."""
         mine = sa.and_(job_task.c.worker == worker, _is(job_task, CLAIMED))
-        with self._writing() as connection:
-            until = self._clock() + timedelta(seconds=lease_s)
-            connection.execute(_LOCKED, {"of": worker})
-            connection.execute(sa.update(job_task).where(mine).values(lease_until=until))
+        with self._database.writing() as transaction:
+            until = self._database.now() + timedelta(seconds=lease_s)
+            transaction.execute(_LOCKED, {"of": worker})
+            transaction.execute(sa.update(job_task).where(mine).values(lease_until=until))
             if progress:
-                connection.execute(
+                transaction.execute(
                     sa.update(job_task)
                     .where(mine, job_task.c.job_id == sa.bindparam("of_job"))
                     .values(progress=sa.bindparam("how_far")),
@@ -79,26 +77,26 @@ class SqlTasks(SqlPart):
         self, job_id: UUID, *, attempt: int, query_id: str | None, next_uri: str | None
     ) -> None:
         """See ``Tasks.checkpoint``."""
-        with self._changing() as transaction:
+        with self._database.writing() as transaction:
             _change(transaction, job_id, attempt, {"next_uri": next_uri})
             if query_id is not None:
                 detail(transaction, job_id, {"query_id": query_id})
 
     def checkpoint_all(self, worker: str, places: Sequence[ResumePoint]) -> frozenset[UUID]:
         """See ``Tasks.checkpoint_all``."""
-        with self._writing() as connection:
+        with self._database.writing() as transaction:
             jobs = [place.job_id for place in places]
-            rows = connection.execute(_LOCKED_OF_JOBS, {"of": worker, "of_jobs": jobs})
+            rows = transaction.execute(_LOCKED_OF_JOBS, {"of": worker, "of_jobs": jobs})
             mine = {tuple(row) for row in rows}
             kept = [place for place in places if (place.job_id, place.attempt) in mine]
             if kept:
-                connection.execute(
+                transaction.execute(
                     _changing(("next_uri",)),
                     [_changed(p.job_id, p.attempt, {"next_uri": p.next_uri}) for p in kept],
                 )
             new = [place for place in kept if place.query_id is not None]
             if new:
-                connection.execute(
+                transaction.execute(
                     detailing(("query_id",)),
                     [of_job(place.job_id, {"query_id": place.query_id}) for place in new],
                 )
@@ -106,8 +104,8 @@ class SqlTasks(SqlPart):
 
     def release(self, job_id: UUID, *, attempt: int, delay_s: float = 0.0) -> None:
         """See ``Tasks.release``."""
-        with self._changing() as transaction:
-            until = self._clock() + timedelta(seconds=delay_s)
+        with self._database.writing() as transaction:
+            until = self._database.now() + timedelta(seconds=delay_s)
             _change(transaction, job_id, attempt, {"lease_until": until, "worker": None})
 
     def cancels_wanted(self, worker: str) -> Sequence[UUID]:
@@ -118,30 +116,11 @@ class SqlTasks(SqlPart):
             .where(job_task.c.worker == worker, _is(job_task, CLAIMED))
             .where(job_detail.c.is_cancel_wanted)
         )
-        return [row.job_id for row in self._read(query)]
+        return [row.job_id for row in self._database.read(query)]
 
     def is_any_open(self, *, engine_url: str) -> bool:
         """See ``Tasks.is_any_open``."""
-        return bool(self._read(_OPEN, {"engine": engine_url, "now": self._clock()}))
-
-    def sign(self, row: WorkerRow) -> None:
-        """See ``Tasks.sign``."""
-        values = {name: getattr(row, name) for name in workers.columns.keys()}
-        with self._writing() as connection:
-            connection.execute(sa.delete(workers).where(workers.c.alive_until < self._clock()))
-            connection.execute(sa.delete(workers).where(workers.c.id == row.id))
-            connection.execute(sa.insert(workers), values)
-
-    def sign_off(self, worker_id: str) -> None:
-        """See ``Tasks.sign_off``."""
-        with self._writing() as connection:
-            connection.execute(sa.delete(workers).where(workers.c.id == worker_id))
-
-    def workers(self) -> Sequence[WorkerRow]:
-        """See ``Tasks.workers``."""
-        query = sa.select(workers).where(workers.c.alive_until >= self._clock())
-        rows = self._read(query.order_by(workers.c.alive_until.desc()))
-        return [WorkerRow(**row._mapping) for row in rows]
+        return bool(self._database.read(_OPEN, {"engine": engine_url, "now": self._database.now()}))
 
     def add(self, transaction: Transaction, job_id: UUID, task: NewTask) -> None:
         """
@@ -187,17 +166,17 @@ class SqlTasks(SqlPart):
 
 
 def _take(
-    connection: Connection, ids: Sequence[int], values: Mapping[str, object]
+    transaction: Transaction, ids: Sequence[int], values: Mapping[str, object]
 ) -> Sequence[Task]:
     """
     The tasks of those *ids*, which are locked, as the worker's; in that order.
     """
-    connection.execute(_CLAIM, {**values, "tasks": ids})
-    rows = {row.id: row for row in connection.execute(_CLAIMED_TASKS, {"tasks": ids})}
+    transaction.execute(_CLAIM, {**values, "tasks": ids})
+    rows = {row.id: row for row in transaction.execute(_CLAIMED_TASKS, {"tasks": ids})}
     new = [row.job_id for row in rows.values() if row.status == JobStatus.QUEUED.value]
     if new:
-        connection.execute(_START, {**values, "of_jobs": new})
-        connection.execute(_STARTED, {**values, "of_jobs": new})
+        transaction.execute(_START, {**values, "of_jobs": new})
+        transaction.execute(_STARTED, {**values, "of_jobs": new})
     return [
         Task(**{name: getattr(rows[task_id], name) for name in _TASK_FIELDS}) for task_id in ids
     ]
@@ -238,14 +217,14 @@ def _locked_of_jobs(count: int) -> Any:
     return _IN_ORDER.where(job_task.c.job_id.in_(jobs))
 
 
-def _next_waiting(connection: Connection, engine_url: str, most: int) -> list[int]:
+def _next_waiting(transaction: Transaction, engine_url: str, most: int) -> list[int]:
     """
     The tasks to run next, locked: the highest priority, then the owner with the fewest running, then the oldest.
     """
     if most < 1:
         return []
-    first = connection.execute(_HEADS, {"engine": engine_url}).all()
-    running = connection.execute(_RUNNING).all() if len(first) > 1 else ()
+    first = transaction.execute(_HEADS, {"engine": engine_url}).all()
+    running = transaction.execute(_RUNNING).all() if len(first) > 1 else ()
     numbers = {row.owner: int(row.number) for row in running}
     in_turn = [(row.rank, numbers.get(row.owner, 0), row.id, row.owner) for row in first]
     heapq.heapify(in_turn)
@@ -255,7 +234,7 @@ def _next_waiting(connection: Connection, engine_url: str, most: int) -> list[in
         _, running_of_owner, _, owner = heapq.heappop(in_turn)
         if owner not in waiting:
             where = {"engine": engine_url, "of_owner": owner, "most": most - len(chosen)}
-            waiting[owner] = deque(connection.execute(_NEXT_OF_OWNER, where))
+            waiting[owner] = deque(transaction.execute(_NEXT_OF_OWNER, where))
         if waiting[owner]:
             chosen.append(waiting[owner].popleft().id)
         if waiting[owner]:

@@ -86,7 +86,7 @@ def test_nothing_is_lost_or_doubled_when_workers_are_killed(
     workers.start()
     for number in range(KILLS):
         submitted.append(submit(fusion, schema, number))
-        wait_until(workers.has_signed(fusion), patience_s=60)
+        wait_until(workers.is_registered(fusion), patience_s=60)
         time.sleep(chance.uniform(0.0, 2.5))
         workers.kill()
         workers.start()

@@ -38,13 +38,13 @@ class Workers:
                 preexec_fn=before,
             )
 
-    def has_signed(self, fusion: Fusion) -> Callable[[], bool]:
+    def is_registered(self, fusion: Fusion) -> Callable[[], bool]:
         """
         Whether the process that was started last is at work.
         """
         assert self.process is not None
         pid = self.process.pid
-        return lambda: any(row.pid == pid for row in fusion.store.tasks.workers())
+        return lambda: any(row.pid == pid for row in fusion.store.processes.alive())
 
     def kill(self) -> None:
         """

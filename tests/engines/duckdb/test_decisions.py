@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fusion_magic import Fusion, connect
-from fusion_magic.engines.duckdb.rewrite import ALLOWED
+from fusion_magic.engines.duckdb.functions import ALLOWED
 from tests.engines.duckdb.decisions import decisions, outcome_of
 
 

@@ -4,28 +4,24 @@ The embedded engine: its sources, and what user SQL cannot reach.
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import duckdb
 import pytest
 
-from fusion_magic.engines import Engine, EngineQuery
+from fusion_magic.engines import Engine
 from fusion_magic.engines.duckdb.engine import DuckDBEngine
 from fusion_magic.errors import (
     EngineUnavailable,
     InvalidSql,
-    QueryCanceled,
     QueryFailed,
     UnsupportedSql,
 )
-from fusion_magic.metadata import Column, Entity
+from fusion_magic.metadata import Entity
 from tests.both_engines import answer
 
 NAME = ("files", "shop", "sales")
@@ -44,66 +40,6 @@ def rows_of(engine: Engine, sql: str, entities: Entities) -> list[Any]:
     In an order of their own: these queries have no ORDER BY.
     """
     return sorted(answer(engine, sql, entities).rows)
-
-
-def source(text: Path | str, *columns: Column) -> Entities:
-    return {NAME: Entity(str(uuid4()), "a.b.c.d", "table", NAME, str(text), columns=columns)}
-
-
-@pytest.mark.parametrize("name", ["x.parquet", "it's.parquet", 'a "b".parquet', "ä ö; --.parquet"])
-def test_parquet_under_any_name(engine: Engine, tmp_path: Path, name: str) -> None:
-    with duckdb.connect() as connection:
-        connection.sql("SELECT 1 AS x").write_parquet(str(tmp_path / name))
-
-    assert rows_of(engine, "SELECT x FROM files.shop.sales", source(tmp_path / name)) == [(1,)]
-
-
-def test_a_csv_has_the_types_of_the_catalog(engine: Engine, tmp_path: Path) -> None:
-    """
-    A zip code is no number.
-    """
-    path = tmp_path / "x.csv"
-    path.write_text("zip,n\n01234,1\n")
-    entities = source(path, Column("zip", "varchar"), Column("n", "bigint"))
-
-    found = answer(engine, "SELECT * FROM files.shop.sales", entities)
-    assert (found.types, found.rows) == (("varchar", "bigint"), [("01234", 1)])
-
-
-def test_folders_globs_and_json(engine: Engine, tmp_path: Path) -> None:
-    for number in (1, 2):
-        (tmp_path / f"{number}.json").write_text(f'{{"x": {number}}}\n')
-
-    for text in (tmp_path, tmp_path / "*.json"):
-        found = rows_of(engine, "SELECT x FROM files.shop.sales", source(text))
-        assert found == [(1,), (2,)]
-
-
-def test_a_changed_file_is_seen_by_the_next_query(engine: Engine, tmp_path: Path) -> None:
-    path = tmp_path / "x.csv"
-    for number in (1, 2):
-        path.write_text(f"x\n{number}\n")
-        assert rows_of(engine, "SELECT x FROM files.shop.sales", source(path)) == [(number,)]
-
-
-def test_a_changed_sqlite_file_is_seen_by_the_next_query(engine: Engine, tmp_path: Path) -> None:
-    path = tmp_path / "it's.db"
-    for number in (1, 2):
-        with closing(sqlite3.connect(path)) as connection:
-            connection.execute("CREATE TABLE IF NOT EXISTS t (x integer)")
-            connection.execute("INSERT INTO t VALUES (?)", [number])
-            connection.commit()
-        found = rows_of(engine, "SELECT count(*) FROM files.shop.sales", source(f"sqlite:{path}#t"))
-        assert found == [(number,)]
-
-
-def test_a_table_of_another_duckdb_file(engine: Engine, tmp_path: Path) -> None:
-    path = tmp_path / "it's.duckdb"
-    with duckdb.connect(str(path)) as connection:
-        connection.execute("CREATE SCHEMA s; CREATE TABLE s.t AS SELECT 7 AS x")
-
-    entities = source(f"duckdb:{path}#s.t")
-    assert rows_of(engine, "SELECT x FROM files.shop.sales", entities) == [(7,)]
 
 
 @pytest.mark.parametrize(
@@ -146,25 +82,6 @@ def test_an_entity_may_be_named_like_a_file(engine: Engine, tmp_path: Path) -> N
     entities: Entities = {name: Entity(str(uuid4()), "a.b.c.d", "table", name, str(path))}
 
     assert rows_of(engine, 'SELECT x FROM files.shop."x.csv"', entities) == [(1,)]
-
-
-def test_the_schema_may_be_asked_for_before_the_rows(engine: Engine) -> None:
-    execution = engine.execute(EngineQuery("SELECT x FROM (VALUES 1, 2) t(x)", str(uuid4())))
-
-    assert execution.schema().names == ["x"]
-    assert sum(batch.num_rows for batch in execution.batches()) == 2
-
-
-def test_cancel_stops_the_query(engine: Engine) -> None:
-    import threading
-
-    sql = "SELECT count(*) FROM UNNEST(sequence(1, 100000)) a(x), UNNEST(sequence(1, 100000)) b(y) WHERE x * y = 7"
-    execution = engine.execute(EngineQuery(sql, str(uuid4())))
-    timer = threading.Timer(0.3, execution.cancel)
-    timer.start()
-    with pytest.raises(QueryCanceled):
-        list(execution.batches())
-    timer.join()
 
 
 def test_an_unknown_column_is_named_with_its_place(engine: Engine) -> None:

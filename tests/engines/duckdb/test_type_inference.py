@@ -13,9 +13,9 @@ from fusion_magic.engines.duckdb.type_inference import (
     DOUBLE,
     TEXT,
     WHOLE,
-    Kinds,
     ValueType,
-    kind_of_type,
+    ValueTypes,
+    value_type_of,
 )
 
 COLUMNS = {"n": WHOLE, "d2": ValueType(DECIMAL, 2), "d4": ValueType(DECIMAL, 4), "f": DOUBLE, "day": DATE, "t": TEXT}  # fmt: skip
@@ -52,16 +52,16 @@ COLUMNS = {"n": WHOLE, "d2": ValueType(DECIMAL, 2), "d4": ValueType(DECIMAL, 4),
 def test_an_expression_has_a_kind(expression: str, kind: ValueType | None) -> None:
     tree = sqlglot.parse_one(f"SELECT {expression}", read="trino")
 
-    assert Kinds(tree, COLUMNS.items()).of(tree.expressions[0]) == kind
+    assert ValueTypes(tree, COLUMNS.items()).of(tree.expressions[0]) == kind
 
 
 def test_a_name_of_two_kinds_has_none() -> None:
     tree = sqlglot.parse_one("SELECT x FROM (SELECT 1 AS x UNION SELECT 1.5 AS x)", read="trino")
 
-    assert Kinds(tree, ()).of(tree.expressions[0]) is None
+    assert ValueTypes(tree, ()).of(tree.expressions[0]) is None
 
 
 def test_a_type_of_duckdbs_has_a_kind() -> None:
-    assert kind_of_type("DECIMAL(15,2)") == ValueType(DECIMAL, 2)
-    assert kind_of_type("BIGINT") == WHOLE
-    assert kind_of_type("BLOB") is None
+    assert value_type_of("DECIMAL(15,2)") == ValueType(DECIMAL, 2)
+    assert value_type_of("BIGINT") == WHOLE
+    assert value_type_of("BLOB") is None
