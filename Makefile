@@ -83,7 +83,7 @@ $(DOCS): $(DEV) pyproject.toml
 
 # Warnings are errors: a page that fails, a reference that leads nowhere.
 docs: $(DOCS)
-	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	$(BIN)/python -m sphinx -q -W --keep-going -j auto -b html docs docs/_build/html
 	$(BIN)/python docs/check_links.py docs/_build/html
 
 bench: $(DEV)

@@ -37,13 +37,20 @@ def _page(path: Path) -> _Page:
     return _Page(path.read_text(encoding="utf-8"))
 
 
+def pages(root: Path) -> list[Path]:
+    """
+    The pages below *root*; the theme's own templates are none.
+    """
+    return [path for path in sorted(root.rglob("*.html")) if "_static" not in path.parts]
+
+
 def broken_links(root: Path) -> list[str]:
     """
     The links below *root* that lead nowhere, each with its page.
     """
     return [
         f"{path.relative_to(root)}: {link}"
-        for path in sorted(root.rglob("*.html"))
+        for path in pages(root)
         for link in sorted(_page(path).links)
         if not _leads_somewhere(path, link)
     ]
@@ -57,7 +64,11 @@ def _leads_somewhere(path: Path, link: str) -> bool:
     target = target / "index.html" if target.is_dir() else target
     if not target.is_file():
         return False
-    return target.suffix != ".html" or not parts.fragment or unquote(parts.fragment) in _page(target).anchors
+    return (
+        target.suffix != ".html"
+        or not parts.fragment
+        or unquote(parts.fragment) in _page(target).anchors
+    )
 
 
 def main() -> int:
@@ -67,9 +78,9 @@ def main() -> int:
     root = Path(sys.argv[1])
     broken = broken_links(root)
     sys.stdout.writelines(f"{line}\n" for line in broken)
-    pages = len(list(root.rglob("*.html")))
-    sys.stdout.write(f"{pages} pages, {len(broken)} broken links\n")
-    return 1 if broken or not pages else 0
+    number = len(pages(root))
+    sys.stdout.write(f"{number} pages, {len(broken)} broken links\n")
+    return 1 if broken or not number else 0
 
 
 if __name__ == "__main__":

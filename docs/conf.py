@@ -42,6 +42,8 @@ nb_execution_in_temp = True
 nb_execution_timeout = 120
 nb_execution_show_tb = True
 nb_merge_streams = True
+# Ours are no tracebacks.
+nb_render_error_lexer = "text"
 # Of what a cell shows, the picture or the table goes before the text.
 nb_mime_priority_overrides = [("html", "text/html", 0)]
 
@@ -73,7 +75,9 @@ def setup(app: Any) -> None:
     """
     Sphinx's hook.
     """
-    app.connect("builder-inited", lambda app: reference_pages.write(HERE / "reference" / "generated"))
+    app.connect(
+        "builder-inited", lambda app: reference_pages.write(HERE / "reference" / "generated")
+    )
     app.connect("builder-inited", lambda _app: _prepare_kernels())
 
 

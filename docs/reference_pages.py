@@ -68,7 +68,10 @@ def options() -> str:
     parts.append("## `%fusion`")
     for command in sorted(all_commands().values(), key=lambda command: command.name):
         parts.append(f"### `{command.name}`")
-        parts.append(f"{command.help}\n\n```text\n%fusion {command.name} {usage(command.options)}".rstrip() + "\n```")
+        parts.append(
+            f"{command.help}\n\n```text\n%fusion {command.name} {usage(command.options)}".rstrip()
+            + "\n```"
+        )
         rows = [_flag_row(flag) for _, flag in flags_of(command.options)]
         parts.append(table(("Option", "What it does"), rows))
     parts.append("### `help`\n\nLists the options of a cell and these commands.")
@@ -125,9 +128,14 @@ def settings() -> str:
     parts = []
     for key, name in KEYS.items():
         parts.append(f"## `{key}`\n\n{_as_markdown(meanings[name])}")
-        rows = [("Environment", f"`FUSION_{name.upper()}`"), ("Keyword of `connect()`", f"`{name}`")]
+        rows = [
+            ("Environment", f"`FUSION_{name.upper()}`"),
+            ("Keyword of `connect()`", f"`{name}`"),
+        ]
         if name in SECRETS:
-            rows.append(("From a file or the keyring", f"`{key}_file`, `FUSION_{name.upper()}_FILE`"))
+            rows.append(
+                ("From a file or the keyring", f"`{key}_file`, `FUSION_{name.upper()}_FILE`")
+            )
         else:
             rows.insert(0, ("In a file", f"`{key}`"))
             rows.append(("Default", _default(name, defaults[name])))
@@ -171,9 +179,14 @@ def error_pages() -> str:
     for name, made in vars(errors).items():
         if not (inspect.isclass(made) and issubclass(made, errors.FusionError)):
             continue
-        parts.append(f"## `{name}`\n\n{_as_markdown(' '.join((inspect.getdoc(made) or '').split(chr(10) * 2)[0].split()))}")
+        parts.append(
+            f"## `{name}`\n\n{_as_markdown(' '.join((inspect.getdoc(made) or '').split(chr(10) * 2)[0].split()))}"
+        )
         parts.append(f"A kind of `{made.__base__.__name__}`.")
-        rows = [(_quoted_text(message), _quoted_text(hint)) for message, hint in sorted(causes.get(name, ()))]
+        rows = [
+            (_quoted_text(message), _quoted_text(hint))
+            for message, hint in sorted(causes.get(name, ()))
+        ]
         parts.append(table(("What it says", "What it advises"), rows))
     return _joined(parts)
 
@@ -195,7 +208,13 @@ def raised() -> Mapping[str, set[tuple[str, str]]]:
 
 
 def _name_of(node: ast.expr) -> str:
-    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+    return (
+        node.id
+        if isinstance(node, ast.Name)
+        else node.attr
+        if isinstance(node, ast.Attribute)
+        else ""
+    )
 
 
 def _template(node: ast.expr) -> str:
@@ -225,7 +244,10 @@ def functions() -> str:
     parts: list[str] = []
     for heading, rows in _decisions():
         parts.append(f"## {heading.capitalize()}")
-        shown = [(_quoted_text(_expression(sql)), OUTCOMES[outcome], _escaped(note)) for outcome, sql, note in rows]
+        shown = [
+            (_quoted_text(_expression(sql)), OUTCOMES[outcome], _escaped(note))
+            for outcome, sql, note in rows
+        ]
         parts.append(table(("Trino's SQL", "On DuckDB", "Why"), shown))
     return _joined(parts)
 
@@ -321,7 +343,10 @@ def _escaped(text: str) -> str:
     Plain text in which Markdown sees nothing but code between backticks.
     """
     pieces = re.split(r"(`[^`]*`)", text)
-    plain = [re.sub(r"([*_<>|\[\]~])", r"\\\1", piece) if piece[:1] != "`" else piece.replace("|", "\\|") for piece in pieces]
+    plain = [
+        re.sub(r"([*_<>|\[\]~])", r"\\\1", piece) if piece[:1] != "`" else piece.replace("|", "\\|")
+        for piece in pieces
+    ]
     return "".join(plain)
 
 
