@@ -43,6 +43,7 @@ ELSEWHERE = {
     # What is shown is shown in a shell, and in real kernels.
     "notebook/test_magics.py": "notebook/arguments present/tables",
     "test_doctor.py": "present/diagnosis",
+    "cli/test_demo.py": "demo/folder demo/packed",
     "acceptance/test_kernels.py": "notebook/completion present/progress",
     "engines/duckdb/test_decisions.py": "engines/duckdb/functions engines/duckdb/refusals",
     "engines/duckdb/test_engine.py": "engines/duckdb/statements",

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from fusion_magic.demo import notebooks_in, packed_files
+from fusion_magic.demo.folder import notebooks_in, packed_files
 from tests.distribution import ROOT, Distribution, install, run
 from tests.servers.trino import free_port
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from fusion_magic.config import load_settings
-from fusion_magic.demo import write_folder
+from fusion_magic.demo.folder import write_folder
 from fusion_magic.metadata.catalog_file.reader import read_catalog
 from tests.test_testing import PLUGIN
 

@@ -15,7 +15,7 @@ import typer
 
 from fusion_magic.cli.output import print_json
 from fusion_magic.cli.parameters import Json
-from fusion_magic.demo import FIRST, FOLDER, notebooks_in, write_folder
+from fusion_magic.demo.folder import FIRST, FOLDER, notebooks_in, write_folder
 from fusion_magic.errors import FusionError, MissingExtra
 from fusion_magic.notebook.run_notebook import embedded_environment, run_notebook
 

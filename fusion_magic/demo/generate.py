@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusion_magic.demo import PACKED
+from fusion_magic.demo import packed
 from fusion_magic.errors import InvalidArgument
 from fusion_magic.metadata.catalog_file.reader import read_catalog
 
@@ -79,7 +79,7 @@ def _pack(made: Path, data: Path) -> None:
     import duckdb
 
     with duckdb.connect() as connection:
-        for entity in read_catalog(PACKED / "catalog.yaml"):
+        for entity in read_catalog(packed.FOLDER / "catalog.yaml"):
             if entity.fqn.startswith(_TABLES):
                 table = entity.fqn.removeprefix(_TABLES)
                 columns = ", ".join(
@@ -106,4 +106,4 @@ def _make_files(connection: duckdb.DuckDBPyConnection, data: Path) -> None:
 
 
 if __name__ == "__main__":
-    generate(PACKED, PACKED_SCALE)
+    generate(packed.FOLDER, PACKED_SCALE)

@@ -104,7 +104,7 @@ def _unreadable(text: str, position: int) -> InvalidSql:
     if text.startswith("/*", position):
         error = InvalidSql("A comment is not closed.", hint="Close it with */.", span=span)
     else:
-        start = position + len(re.match(r"(?:[uU]&|[xX])?", text[position : position + 2])[0])  # type: ignore[index]
+        start = position + len(re.match(r"(?:[uU]&|[xX])?", text[position : position + 2])[0])  # type: ignore[index] # the pattern matches the empty text too
         message, hint = _UNCLOSED.get(
             text[start : start + 1], (f"{text[position]!r} is not known here.", None)
         )

@@ -204,10 +204,10 @@ def _plain_moment(value: object) -> object:
     """
     if str(value) == "NaT":
         return None
-    kind, _, unit = str(value.dtype).partition("[")  # type: ignore[attr-defined]
+    kind, _, unit = str(value.dtype).partition("[")  # type: ignore[attr-defined] # NumPy's, which is not imported for it
     if kind == "datetime64" and unit in {"D]", "W]", "M]", "Y]"}:
-        return value.astype("datetime64[D]").item()  # type: ignore[attr-defined]
-    exact = value.astype(f"{kind}[us]")  # type: ignore[attr-defined]
+        return value.astype("datetime64[D]").item()  # type: ignore[attr-defined] # NumPy's, which is not imported for it
+    exact = value.astype(f"{kind}[us]")  # type: ignore[attr-defined] # NumPy's, which is not imported for it
     if exact != value:
         raise InvalidParameter(f"{value} has nanoseconds, which Python's {kind[:-2]} lacks.")
     return exact.item()

@@ -16,7 +16,8 @@ import pytest
 
 from fusion_magic.cli import main
 from fusion_magic.cli.exit_codes import DONE, WRONG
-from fusion_magic.demo import FIRST, PACKED, notebooks_in, packed_files, write_folder
+from fusion_magic.demo.folder import FIRST, notebooks_in, packed_files, write_folder
+from fusion_magic.demo.packed import FOLDER as PACKED
 from fusion_magic.metadata.catalog_file.reader import read_catalog
 
 MEGABYTE = 1_000_000
@@ -30,7 +31,7 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     packed = tmp_path / "packed"
     shutil.copytree(PACKED, packed, ignore=shutil.ignore_patterns("*.ipynb", "sanitize.cfg"))
-    monkeypatch.setattr("fusion_magic.demo.PACKED", packed)
+    monkeypatch.setattr("fusion_magic.demo.packed.FOLDER", packed)
     write_notebook(
         packed / FIRST,
         "%load_ext fusion_magic",

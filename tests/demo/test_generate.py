@@ -10,8 +10,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from fusion_magic.demo import PACKED, write_folder
+from fusion_magic.demo.folder import write_folder
 from fusion_magic.demo.generate import generate
+from fusion_magic.demo.packed import FOLDER as PACKED
 from fusion_magic.errors import InvalidArgument
 from fusion_magic.metadata.catalog_file.reader import read_catalog
 

@@ -201,7 +201,7 @@ class _Kerberos(AuthBase):
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         try:
-            return self._inner(request)  # type: ignore[no-any-return]
+            return self._inner(request)  # type: ignore[no-any-return] # requests' hooks are untyped
         except RequestException as exc:
             raise EngineRefuses(
                 f"There is no Kerberos ticket for Trino's service {self._service!r}.",

@@ -4,6 +4,7 @@ HTTP to Trino: headers, authentication, retries, and its errors in our words.
 
 from __future__ import annotations
 
+# More than 500 lines: the settings of a connection and its requests stand together until one transport serves both.
 import itertools
 import random
 import re

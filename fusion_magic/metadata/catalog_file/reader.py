@@ -112,6 +112,9 @@ def _compose(path: Path) -> yaml.Node | None:
             return yaml.compose(file, Loader=LOADER)
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
+        if mark and "nesting depth" in str(exc.problem):
+            # Newer versions of libyaml refuse it themselves.
+            raise _too_deep(path, mark.line) from exc
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise InvalidCatalog(f"The catalog {path} is no YAML: {where}{exc.problem}") from exc
     except (yaml.YAMLError, UnicodeDecodeError) as exc:
@@ -129,8 +132,11 @@ def _require_shallow(file: Any, path: Path) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
-            line = event.start_mark.line + 1 if event.start_mark is not None else 1
-            raise InvalidCatalog(f"The catalog {path} is nested too deeply: line {line}")
+            raise _too_deep(path, event.start_mark.line if event.start_mark is not None else 0)
+
+
+def _too_deep(path: Path, line: int) -> InvalidCatalog:
+    return InvalidCatalog(f"The catalog {path} is nested too deeply: line {line + 1}")
 
 
 def _pairs(
