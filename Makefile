@@ -6,7 +6,6 @@ PYTHON := $(or $(PYTHON),$(shell for p in python3.13 python3.12 python3.11 pytho
 BIN := .venv/bin
 DEMO := .venv/demo.ok
 DEV := .venv/dev.ok
-DOCS := .venv/docs.ok
 
 .PHONY: docs lock faults kerberos help demo lab notebooks test lint bench clean system
 
@@ -77,12 +76,8 @@ lint: $(DEV)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-$(DOCS): $(DEV) pyproject.toml
-	$(BIN)/uv pip install -q --python $(BIN)/python -c requirements.lock --group docs
-	touch $@
-
 # Warnings are errors: a page that fails, a reference that leads nowhere.
-docs: $(DOCS)
+docs: $(DEV)
 	$(BIN)/python -m sphinx -q -W --keep-going -j auto -b html docs docs/_build/html
 	$(BIN)/python docs/check_links.py docs/_build/html
 

@@ -21,7 +21,7 @@ sys.path.insert(0, str(HERE))
 import reference_pages  # noqa: E402 - beside this file
 
 from fusion_magic import __version__  # noqa: E402
-from fusion_magic.demo import write_folder  # noqa: E402
+from fusion_magic.demo.folder import write_folder  # noqa: E402
 
 project = "fusion-magic"
 author = "fusion-magic's contributors"
@@ -76,7 +76,7 @@ def setup(app: Any) -> None:
     Sphinx's hook.
     """
     app.connect(
-        "builder-inited", lambda app: reference_pages.write(HERE / "reference" / "generated")
+        "builder-inited", lambda _app: reference_pages.write(HERE / "reference" / "generated")
     )
     app.connect("builder-inited", lambda _app: _prepare_kernels())
 
