@@ -37,10 +37,9 @@ nitpick_ignore_regex = [("py:.*", ".*")]
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
 nb_execution_mode = "force"
-nb_execution_raise_on_error = True
 nb_execution_in_temp = True
 nb_execution_timeout = 120
-nb_execution_show_tb = True
+nb_execution_show_tb = True  # of a page that fails, which is a warning, which is an error
 nb_merge_streams = True
 # Ours are no tracebacks.
 nb_render_error_lexer = "text"
