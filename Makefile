@@ -76,9 +76,9 @@ lint: $(DEV)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Warnings are errors: a page that fails, a reference that leads nowhere.
+# Every page runs anew. Warnings are errors: a page that fails, a reference that leads nowhere.
 docs: $(DEV)
-	$(BIN)/python -m sphinx -q -W --keep-going -j auto -b html docs docs/_build/html
+	$(BIN)/python -m sphinx -q -E -a -W --keep-going -j auto -b html docs docs/_build/html
 	$(BIN)/python docs/check_links.py docs/_build/html
 
 bench: $(DEV)

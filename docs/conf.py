@@ -15,6 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
+
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
@@ -78,6 +80,16 @@ def setup(app: Any) -> None:
         "builder-inited", lambda _app: reference_pages.write(HERE / "reference" / "generated")
     )
     app.connect("builder-inited", lambda _app: _prepare_kernels())
+    app.connect("doctree-read", lambda _app, tree: _colour_sql(tree))
+
+
+def _colour_sql(tree: nodes.document) -> None:
+    """
+    Cells of SQL are coloured as SQL.
+    """
+    for block in tree.findall(nodes.literal_block):
+        if block.astext().startswith("%%fusion"):
+            block["language"] = "sql"
 
 
 def _prepare_kernels() -> None:
