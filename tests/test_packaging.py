@@ -232,9 +232,9 @@ def test_what_is_not_installed_is_named_with_its_extra(python: Path, tmp_path: P
     )
 
 
-def test_the_lock_pins_everything_by_version_alone() -> None:
+def test_the_lock_pins_everything_by_version_and_hash_alone() -> None:
     """
-    No addresses and no folders: the lock serves whichever index a machine has.
+    No addresses and no folders: the lock serves whichever index a machine has, and takes nothing else from it.
     """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = [
@@ -244,9 +244,12 @@ def test_the_lock_pins_everything_by_version_alone() -> None:
         *project["build-system"]["requires"],
     ]
     pinned = set()
-    for line in (ROOT / "requirements.lock").read_text().splitlines():
-        match = re.fullmatch(r"([a-z0-9-]+)==[\w.+]+( ; [\w.<>=!' ()]+)?", line)
-        assert match, line
+    text = (ROOT / "requirements.lock").read_text().replace(" \\\n", "")
+    for line in text.splitlines():
+        match = re.fullmatch(
+            r"([a-z0-9-]+)==[\w.+]+( ; [\w.<>=!' ()]+)?( +--hash=sha256:[0-9a-f]{64})+", line
+        )
+        assert match, line[:200]
         pinned.add(match[1])
 
     names = {re.match(r"[\w-]+", text)[0].lower() for text in wanted}  # type: ignore[index]
