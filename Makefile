@@ -7,7 +7,7 @@ BIN := .venv/bin
 DEMO := .venv/demo.ok
 DEV := .venv/dev.ok
 
-.PHONY: lock faults kerberos help demo lab notebooks test lint bench clean system
+.PHONY: docs lock faults kerberos help demo lab notebooks test lint bench clean system
 
 help:
 	@echo "make demo    the notebooks on the embedded default and TPC-H at scale factor 0.1, printed"
@@ -15,6 +15,7 @@ help:
 	@echo "make test    every test, on real Trino and PostgreSQL, which it fetches and starts"
 	@echo "make notebooks    run the notebooks and store their outputs"
 	@echo "make lint    format, lint, types, layers"
+	@echo "make docs    the documentation as HTML: its pages are run, its links followed"
 	@echo "make lock    the newest of every dependency into requirements.lock, with hashes"
 	@echo "make bench   the benchmarks against the peers"
 	@echo "make faults  workers and schedulers killed 200 times, outages of a minute: half an hour"
@@ -51,7 +52,7 @@ lock: .venv/made.ok
 	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && mkdir -p "$$folder/labextension" "$$folder/fusion_magic" && \
 	cp pyproject.toml README.md LICENSE "$$folder" && cp labextension/package.json "$$folder/labextension" && \
 	touch "$$folder/fusion_magic/__init__.py" && $(BIN)/uv lock -q --project "$$folder" && \
-	$(BIN)/uv export -q --project "$$folder" --all-extras --group dev --no-emit-project --format requirements-txt \
+	$(BIN)/uv export -q --project "$$folder" --all-extras --group dev --group docs --no-emit-project --format requirements-txt \
 		--no-annotate --no-header -o requirements.lock
 
 system:
@@ -75,11 +76,16 @@ lint: $(DEV)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Every page runs anew. Warnings are errors: a page that fails, a reference that leads nowhere.
+docs: $(DEV)
+	$(BIN)/python -m sphinx -q -E -a -W --keep-going -j auto -b html docs docs/_build/html
+	$(BIN)/python docs/check_links.py docs/_build/html
+
 bench: $(DEV)
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf .venv .cache dist fusion-demo
+	rm -rf .venv .cache dist docs/_build docs/reference/generated fusion-demo
 
 # Workers and schedulers killed 200 times, outages of 60 s; make test kills each 20 times, with shorter outages.
 faults: system $(DEV)

@@ -41,31 +41,35 @@ class Settings:
     Everything that can be configured; each field's key has a dot where the field has its first underscore.
 
     Attributes:
-        engine_url: ``duckdb://`` (in memory), ``duckdb:///file``, ``trino://user@host:port/catalog/schema``.
-        engine_password: For Basic authentication with Trino.
+        engine_url: What runs the SQL: ``duckdb://`` (in memory), ``duckdb:///file.duckdb``, or
+            ``trino://user@host:8443/catalog/schema``. A Trino URL takes ``verify``, ``roles``, ``compress``, ``encoding``,
+            ``http_scheme`` and the options of Kerberos.
+        engine_password: The password for Trino.
         engine_token: A JWT for Trino.
-        engine_auth: ``basic``, ``jwt``, ``oauth2``, ``certificate``, ``kerberos``; chosen by what is set when empty.
-        engine_certificate: A client certificate's PEM file, ``engine_key`` its key's.
-        store_url: SQLAlchemy URL; SQLite in the data directory when empty.
-        metadata_url: A catalog file's path; the nearest ``catalog.yaml`` upwards when empty.
-        metadata_token: The metadata server's token.
-        results_url: Where results are stored.
-        results_trino_schema: A schema of Trino's Hive connector (``hive.fusion``) in which stored results become tables while a
-            query reads them; empty where Trino cannot read ``results_url``.
-        results_trino_url: ``results_url`` as that catalog names it, where it names it otherwise (``local:///results``).
-        results_max_memory: Most bytes that one result may take in memory.
-        worker_start: ``auto`` starts a worker and a scheduler beside an SQLite store when a job needs them, ``never`` does not.
-        worker_concurrency: Most jobs that one worker runs at once; 0 for 32 on Trino and the number of cores on DuckDB.
-        worker_idle_s: Seconds without work after which a worker that was started so ends itself.
-        worker_lease_s: Seconds after which the jobs of a worker that gives no sign of life are taken over.
-        worker_attempts: How often a job is begun whose worker died.
+        engine_auth: How to sign in to Trino: ``basic``, ``jwt``, ``certificate``, ``oauth2`` or ``kerberos``. Without it, the
+            secrets that are set decide.
+        engine_certificate: The PEM file of a client certificate for Trino.
+        engine_key: The PEM file of that certificate's key; not needed where the certificate's file holds both.
+        store_url: Where jobs are kept: an SQLAlchemy URL of SQLite or PostgreSQL (``postgresql+psycopg://user@host/database``).
+        metadata_url: The catalog file that lists the names.
+        metadata_token: The token of a metadata server. A catalog file needs none.
+        results_url: Where stored results go: a folder, or a bucket such as ``s3://lake/fusion``.
+        results_trino_schema: A schema of Trino's Hive connector, such as ``hive.fusion``, in which a stored result becomes a table
+            while a query reads it. Without it, Trino cannot read stored results.
+        results_trino_url: The address of ``results.url`` as that connector knows it, where the two differ (``local:///results``).
+        results_max_memory: The most memory that one result may take, such as ``500 MB``.
+        worker_start: ``auto`` starts a worker and a scheduler beside an SQLite store when a job needs them; ``never`` does not.
+        worker_concurrency: The most jobs that one worker runs at once; 0 means 32 on Trino and one a core on DuckDB.
+        worker_idle_s: Seconds without work after which an automatically started worker ends.
+        worker_lease_s: Seconds without a sign of life after which a worker's jobs go to another worker.
+        worker_attempts: How many times a job is begun whose worker died.
         jobs_cancel_others: ``yes`` lets everybody cancel everybody's jobs.
-        delivery_url: Where lineage goes beside the store's own graph: ``openlineage+file:///events.jsonl``, ``openlineage+https://…``;
-            several as a list, or with spaces between them.
-        delivery_token: A bearer token for it.
-        data_dir: This program's folder for what it keeps.
-        profile: The profile that was chosen, empty for none.
-        owner: Who runs the jobs: the user's name here.
+        delivery_url: Where lineage goes besides the store's own graph: ``openlineage+file:///events.jsonl`` or
+            ``openlineage+https://host/api/v1/lineage``. Several URLs stand in a list, or are separated by spaces.
+        delivery_token: The bearer token for the receivers of lineage.
+        data_dir: The folder in which the embedded default keeps its store and its results.
+        profile: The chosen profile; empty for none.
+        owner: Who runs the jobs.
     """
 
     engine_url: str = "duckdb://"
