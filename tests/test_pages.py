@@ -18,7 +18,7 @@ import yaml
 from docs.check_links import broken_links
 from fusion_magic.cli.commands import command_line
 from fusion_magic.config import load_settings
-from fusion_magic.engines.trino.transport import OPTIONS
+from fusion_magic.engines.trino.settings import OPTIONS
 from fusion_magic.metadata.catalog_file.reader import read_catalog
 from fusion_magic.notebook.arguments import parse_cell_line
 from tests.distribution import ROOT
