@@ -7,7 +7,7 @@ BIN := .venv/bin
 DEMO := .venv/demo.ok
 DEV := .venv/dev.ok
 
-.PHONY: docs lock faults kerberos help demo lab notebooks test lint bench clean system
+.PHONY: docs lock newest lanes lane-lowest lane-newest audit faults kerberos help demo lab notebooks test lint bench clean system
 
 help:
 	@echo "make demo    the notebooks on the embedded default and TPC-H at scale factor 0.1, printed"
@@ -17,6 +17,9 @@ help:
 	@echo "make lint    format, lint, types, layers"
 	@echo "make docs    the documentation as HTML: its pages are run, its links followed"
 	@echo "make lock    the newest of every dependency into requirements.lock, with hashes"
+	@echo "make newest  let the newest lane look at what is there today"
+	@echo "make lanes   the embedded half of the tests on the lowest and on the newest versions that are allowed"
+	@echo "make audit   look for known vulnerabilities in what the lock pins"
 	@echo "make bench   the benchmarks against the peers"
 	@echo "make faults  workers and schedulers killed 200 times, outages of a minute: half an hour"
 	@echo "make kerberos  Trino behind a real KDC; the system's Kerberos must be there"
@@ -47,13 +50,18 @@ lab: $(DEV)
 EMBEDDED = env -u FUSION_ENGINE_URL -u FUSION_STORE_URL -u FUSION_METADATA_URL -u FUSION_PROFILE \
 	FUSION_PROGRESS=none FUSION_DATA_DIR="$$folder"
 
-# The newest of every dependency, in a copy, so that no other lock file stands here.
-lock: .venv/made.ok
-	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && mkdir -p "$$folder/labextension" "$$folder/fusion_magic" && \
-	cp pyproject.toml README.md LICENSE "$$folder" && cp labextension/package.json "$$folder/labextension" && \
-	touch "$$folder/fusion_magic/__init__.py" && $(BIN)/uv lock -q --project "$$folder" && \
-	$(BIN)/uv export -q --project "$$folder" --all-extras --group dev --group docs --no-emit-project --format requirements-txt \
-		--no-annotate --no-header -o requirements.lock
+# The newest of every dependency, and the date up to which the newest lane looks.
+lock newest: $(DEV)
+	$(BIN)/python -m tests.lanes $(if $(filter lock,$@),lock,date)
+
+# The embedded half of the suite on other versions than the lock's.
+lanes: lane-lowest lane-newest
+lane-lowest lane-newest: $(DEV)
+	$(BIN)/python -m tests.lanes $(@:lane-%=%)
+
+# Known vulnerabilities of what the lock pins; asks a database on the network.
+audit: $(DEV)
+	$(BIN)/uv tool run -q pip-audit --strict --require-hashes --disable-pip -r requirements.lock
 
 system:
 	@.ci/system-packages

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import sys
 import threading
 import time
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from fusion_magic.config import secrets_of, set_variables, settings_files, without_secret
 from fusion_magic.errors import (
+    BrokenPlugin,
     DeliveryError,
     EngineUnavailable,
     FusionError,
@@ -245,7 +247,7 @@ def _notebook(_: Wiring) -> tuple[State, str]:
     if _version("ipykernel") is None:
         return "not used", "there is no Jupyter kernel in this environment"
     said = [
-        f"JupyterLab {lab} {_labextension()}" if lab else "no JupyterLab in this environment",
+        f"JupyterLab {lab} {_labextension(lab)}" if lab else "no JupyterLab in this environment",
         f"ipywidgets {widgets}"
         if widgets
         else "no ipywidgets (progress and buttons): pip install 'fusion-magic[widgets]'",
@@ -255,15 +257,43 @@ def _notebook(_: Wiring) -> tuple[State, str]:
     return "ok", ", ".join(said)
 
 
-def _labextension() -> str:
+def _labextension(lab: str) -> str:
     """
-    Whether JupyterLab finds our extension, by the folders where it looks.
+    Whether JupyterLab finds our extension, by the folders where it looks, and takes it.
+
+    Raises:
+        BrokenPlugin: This JupyterLab does not load it.
     """
     for folder in (Path(sys.prefix), Path.home() / ".local", Path("/usr/local"), Path("/usr")):
         file = folder / "share" / "jupyter" / "labextensions" / "fusion-magic" / "package.json"
         if file.is_file():
-            return f"with the extension {json.loads(file.read_text(encoding='utf-8'))['version']}"
+            package = json.loads(file.read_text(encoding="utf-8"))
+            _check_fit(lab, package["dependencies"]["@jupyterlab/application"])
+            return f"with the extension {package['version']}"
     return "without the extension"
+
+
+def _check_fit(lab: str, caret_range: str) -> None:
+    """
+    Whether JupyterLab *lab* is in an npm range such as ``^4.3.0``: that version or a newer one of the same major number.
+    """
+    lowest, installed = (_numbers(text) for text in (caret_range.removeprefix("^"), lab))
+    if installed < lowest or installed[0] != lowest[0]:
+        bounds = f">={caret_range.removeprefix('^')},<{lowest[0] + 1}"
+        raise BrokenPlugin(
+            f"JupyterLab {lab} does not load the extension of fusion-magic, which is made for {bounds}.",
+            hint=f"pip install 'jupyterlab{bounds}', or a newer fusion-magic",
+        )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """
+    The numbers of a version's release, without what marks it as a pre-release.
+
+    >>> _numbers("4.6.0rc1"), _numbers("4.10.2")
+    ((4, 6, 0), (4, 10, 2))
+    """
+    return tuple(int(number) for number in re.findall(r"(?:^|\.)(\d+)", version))
 
 
 def _worker(wiring: Wiring) -> tuple[State, str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from tests.distribution import Distribution, build
@@ -17,6 +18,11 @@ from tests.servers.trino import announce_with
 if TYPE_CHECKING:
     from fusion_magic import Fusion
     from tests.servers.lake_trino import LakeTrino
+
+
+# A machine that is busy with other things is no finding.
+hypothesis.settings.register_profile("fusion", deadline=None)
+hypothesis.settings.load_profile("fusion")
 
 
 @pytest.hookimpl(trylast=True)

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
+import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -14,13 +16,14 @@ from pathlib import Path
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from fusion_magic import Fusion, connect
+from fusion_magic import Fusion, connect, doctor
 from fusion_magic.cli import DONE, UNAVAILABLE, WRONG, main
 from fusion_magic.config import KEYS, SECRETS
 from fusion_magic.delivery import JobFacts
 from fusion_magic.doctor import Check, examine
 from fusion_magic.processes.presence import Presence
 from fusion_magic.store import Message
+from tests.distribution import ROOT
 
 SECRET = "hunter2-Zq"
 
@@ -59,6 +62,30 @@ def test_the_embedded_default_is_well_and_every_part_is_named(tmp_path: Path) ->
     assert checks["metadata"].what == f"{tmp_path}/catalog.yaml, 1 name of 1 service"
     assert "schema 0" in checks["store"].what
     assert checks["engine"].what.startswith(f"DuckDB {version('duckdb')} at ")
+
+
+@pytest.mark.parametrize(
+    ("lab", "state"),
+    [
+        *(("4.3.0", "ok"), ("4.6.6", "ok"), ("4.10.0", "ok"), ("4.7.0a1", "ok")),
+        *(("4.2.7", "wrong"), ("3.6.8", "wrong"), ("5.0.0", "wrong")),
+    ],
+)
+def test_an_extension_that_jupyterlab_does_not_load_is_said(
+    lab: str, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = tmp_path / "share" / "jupyter" / "labextensions" / "fusion-magic" / "package.json"
+    installed.parent.mkdir(parents=True)
+    shutil.copy(ROOT / "labextension" / "package.json", installed)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    packages = {"jupyterlab": lab, "ipykernel": "7.0"}
+    monkeypatch.setattr(doctor, "_version", packages.get)
+
+    check = found()["notebook"]
+
+    assert check.state == state
+    assert f"JupyterLab {lab}" in check.what + check.problem
+    assert ("pip install 'jupyterlab>=4.3.0,<5'" in check.hint) == (state == "wrong")
 
 
 def test_a_secret_of_any_setting_is_never_said(capsys: pytest.CaptureFixture[str]) -> None:

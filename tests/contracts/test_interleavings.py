@@ -482,7 +482,6 @@ def test_two_processes_never_break_a_job(processes: tuple[Process, OtherProcess]
             settings=settings(
                 max_examples=EXAMPLES,
                 stateful_step_count=STEPS,
-                deadline=None,
                 database=None,
                 phases=(Phase.generate, Phase.shrink),
                 suppress_health_check=list(HealthCheck),

@@ -89,7 +89,7 @@ def test_damaged_queries_have_lineage_or_our_error() -> None:
             extract_lineage(damaged(chance.choice(queries), chance))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.text())
 def test_any_text_gives_a_translation_or_our_error(text: str) -> None:
     translated(text)

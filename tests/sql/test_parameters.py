@@ -27,9 +27,7 @@ from tests.servers.trino import run_query
 
 INDIA = dt.timezone(dt.timedelta(hours=5, minutes=30))
 HOSTILE = st.text(st.characters(exclude_categories=["Cs"]))
-BATCHES = settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+BATCHES = settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 class Colour(enum.Enum):

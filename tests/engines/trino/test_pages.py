@@ -105,7 +105,7 @@ def both(rows: list[Any]) -> tuple[Any, Any]:
     return quick, read(lambda: [decode_rows(COLUMNS, json.loads(b"[[" + body + b"]]"), SCHEMA)])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(ROW, min_size=1, max_size=8))
 def test_both_readers_agree(rows: list[Any]) -> None:
     quick, slow = both(rows)

@@ -80,7 +80,7 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
 @given(CATALOG, st.sampled_from([None, True, False]))
 def test_it_gives_what_the_careful_reader_gives_or_leaves_the_file_to_it(
     tmp_path: Path, catalog: dict[str, Any], style: bool | None
