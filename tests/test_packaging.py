@@ -167,6 +167,19 @@ def lab_python(distribution: Distribution, tmp_path_factory: pytest.TempPathFact
     return install(tmp_path_factory.mktemp("lab"), f"{distribution.wheel}[lab]")
 
 
+def test_jupyterlab_takes_the_labextension(lab_python: Path) -> None:
+    listed = subprocess.run(
+        [lab_python.with_name("jupyter-labextension"), "list"],
+        check=True,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ).stdout
+
+    plain = re.sub(r"\x1b\[\d*m", "", listed)
+    assert re.search(r"fusion-magic v\S+ enabled OK", plain), listed
+
+
 @pytest.mark.slow
 def test_the_demo_runs_from_the_wheel_in_an_empty_folder_and_again(
     lab_python: Path, tmp_path: Path
