@@ -19,6 +19,7 @@ from fusion_magic.metadata import Column, Entity
 from fusion_magic.sql.analysis import StatementAnalysis, analyse, edits_of
 from fusion_magic.sql.edits import Edit, apply_edits, format_trino_name, shift_span
 from fusion_magic.sql.fqn import format_fqn
+from fusion_magic.sql.messages import with_written_names
 from fusion_magic.sql.references import Reference
 from fusion_magic.sql.statement import Statement
 from fusion_magic.sql.write_into import (
@@ -123,16 +124,24 @@ class Translation:
 
     def located(self, error: FusionError) -> FusionError:
         """
-        *error*, which the engine raised, with its span moved from the converted query to the user's text.
+        *error*, which the engine raised, in the user's words: its span in the user's text, tables by their FQNs.
         """
         if error.sql is None:
             if error.span is not None:
                 error.span = shift_span(self.edits, error.span)
                 error.sql = self.statement.text
             self._explain_taken_name(error)
+        error.message = with_written_names(error.message, self._fqns)
         if error.hint is None:
             error.hint = writing_hint(error.message)
         return error
+
+    @property
+    def _fqns(self) -> dict[tuple[str, ...], str]:
+        """
+        The FQNs of those that have one, by the unquoted parts of their Trino names.
+        """
+        return {r.trino_parts: r.fqn for r in self.resolved if r.fqn is not None}
 
     def _explain_taken_name(self, error: FusionError) -> None:
         """

@@ -34,6 +34,7 @@ models:
       - {name: custkey, type: bigint, tags: [PII.Sensitive]}
       - {name: totalprice, type: double}
   out.db.default.known: {trino: memory.default.known}
+  out.db.default.planned: {trino: memory.default.plan}
 """
 
 
@@ -270,3 +271,19 @@ def test_only_the_last_statement_of_a_cell_is_written(fusion: Fusion) -> None:
         assert [result.update_type for result in results] == ["USE", "CREATE TABLE"]
     finally:
         fusion.run("DROP TABLE IF EXISTS out.db.default.spent")
+
+
+@pytest.mark.parametrize(
+    "sql", ["SELECT * FROM out.db.default.planned", "DROP TABLE out.db.default.planned"]
+)
+def test_a_table_that_the_engine_does_not_have_is_named_as_the_cell_names_it(
+    fusion: Fusion, sql: str
+) -> None:
+    """
+    The catalog knows it, and nobody has made it.
+    """
+    with pytest.raises(QueryFailed) as caught:
+        fusion.run(sql)
+
+    assert "out.db.default.planned" in caught.value.message
+    assert "memory.default" not in str(caught.value)

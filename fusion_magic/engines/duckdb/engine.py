@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -43,6 +43,9 @@ RESULTS_SCHEMA = ("fusion", "results")
 LOCK_PATIENCE_S = 5.0  # with another process that has the file
 LOCK_POLL_S = 0.05
 _INTERNAL = frozenset({"system", "temp"})
+_WRITERS = frozenset(
+    {"INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "CREATE", "DROP", "ALTER", "COMMENT"}
+)
 
 
 def open_engine(settings: Settings) -> DuckDBEngine:
@@ -124,6 +127,7 @@ class DuckDBEngine(BaseEngine):
     def execute(self, query: EngineQuery) -> DuckDBExecution:
         """See ``Engine.execute``."""
         shown = _show(query.sql)
+        _refuse_writing_to_source(query)
         with self._lock:
             cursor = self._connect()
             self._make_views(cursor, query)
@@ -222,8 +226,9 @@ class DuckDBEngine(BaseEngine):
         if entity.source is None or self._views.get(parts) == wanted:
             return
         self._make_schema(cursor, parts)
-        relation = relation_of(cursor, entity)
-        run(cursor, f"CREATE OR REPLACE VIEW {name_of(parts)} AS SELECT * FROM {relation}")
+        with _about(entity):
+            relation = relation_of(cursor, entity)
+            run(cursor, f"CREATE OR REPLACE VIEW {name_of(parts)} AS SELECT * FROM {relation}")
         self._views[parts] = wanted
         rows = run(cursor, f"DESCRIBE {name_of(parts)}").fetchall()
         self._columns[parts] = {row[0].lower(): value_type_of(row[1]) for row in rows}
@@ -268,6 +273,37 @@ def _cast_after_reading(connection: duckdb.DuckDBPyConnection) -> None:
     """
     with suppress(duckdb.ParserException):  # DuckDB 1 has no such optimizer
         connection.execute("SET disabled_optimizers = 'type_pushdown'")
+
+
+@contextmanager
+def _about(entity: Entity) -> Iterator[None]:
+    """
+    Let what goes wrong with an entity's source name the entity.
+    """
+    try:
+        yield
+    except QueryFailed as error:
+        if not error.message.startswith(entity.fqn):
+            error.message = f"{entity.fqn} cannot be read: {error.message}"
+        error.hint = error.hint or f"Its source is {entity.source}: the catalog file says so."
+        raise
+
+
+def _refuse_writing_to_source(query: EngineQuery) -> None:
+    """
+    What is read from a file is a view here, and one that is replaced would hide the file from later cells.
+    """
+    from fusion_magic.sql.statement import parse_statement
+
+    entity = query.entities.get(query.targets[0]) if query.targets else None
+    if entity is None or entity.source is None:
+        return
+    kind = parse_statement(query.sql).kind
+    if kind.split()[0] in _WRITERS:
+        raise UnsupportedSql(
+            f"{kind} cannot change {entity.fqn}, which is read from {entity.source}.",
+            hint="Write to another name, or change the file.",
+        )
 
 
 def _tables(query: EngineQuery) -> frozenset[tuple[str, ...]]:

@@ -18,7 +18,10 @@ from fusion_magic.sql.lexer import tokenize
 _NOT_THESE_TYPES = re.compile(
     r"No function matches the given name and argument types '(\w+)\(|(UNNEST) requires a single list"
 )
-_NO_COLUMN = re.compile(r'(?:Referenced column|Table "\w+" does not have a column named) "([^"]+)"')
+_NO_COLUMN = re.compile(
+    r'(?:Referenced column|(?:Table|Values list) "[^"]+" does not have a column named) "([^"]+)"'
+)
+_NO_TABLE = re.compile(r"Table with name ([^!]+?) does not exist")
 _NOT_THIS_PATTERN = re.compile(r"invalid perl operator: \S+|invalid escape sequence: \S+")
 
 
@@ -57,6 +60,11 @@ def translate_error(
             span=_place(name, trino_sql),
             error_name="COLUMN_NOT_FOUND",
         )
+    if match := _NO_TABLE.search(text):
+        place = _place(match[1].rpartition(".")[2].strip('"'), trino_sql)
+        place = place and _whole_name(place, trino_sql)
+        name = trino_sql[place.start : place.end] if place else match[1]
+        return QueryFailed(f"There is no table {name}.", span=place, error_name="TABLE_NOT_FOUND")
     if match := _NOT_THIS_PATTERN.search(text):
         return UnsupportedSql(f"DuckDB has no such regular expression: {match[0]}.", hint=ELSEWHERE)
     return QueryFailed(message_of(exc), error_name=type(exc).__name__)
@@ -71,6 +79,17 @@ def _place(name: str, sql: str) -> Span | None:
         if sql[start:end].strip('"').lower() == name.lower():
             return Span(start, end)
     return None
+
+
+def _whole_name(last: Span, sql: str) -> Span:
+    """
+    The dotted name whose last part stands at *last*: DuckDB tells no more than that part.
+    """
+    tokens = tokenize(sql)
+    index = tokens.starts.index(last.start)
+    while index > 1 and sql[tokens.starts[index - 1] : tokens.ends[index - 1]] == ".":
+        index -= 2
+    return Span(tokens.starts[index], last.end)
 
 
 def message_of(exc: BaseException) -> str:

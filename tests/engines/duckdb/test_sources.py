@@ -14,9 +14,9 @@ from uuid import uuid4
 import duckdb
 import pytest
 
-from fusion_magic.engines import Engine
+from fusion_magic.engines import Engine, EngineQuery
 from fusion_magic.engines.duckdb.engine import DuckDBEngine
-from fusion_magic.errors import QueryFailed
+from fusion_magic.errors import QueryFailed, UnsupportedSql
 from fusion_magic.metadata import Column, Entity
 from tests.both_engines import answer
 
@@ -125,3 +125,36 @@ def test_a_text_of_a_csv_that_is_not_of_the_catalogs_type_is_an_error_where_it_i
     assert rows_of(engine, "SELECT k FROM files.shop.sales", entities) == [(1,), (2,)]
     with pytest.raises(QueryFailed, match="abc"):
         rows_of(engine, "SELECT n FROM files.shop.sales", entities)
+
+
+def test_a_source_that_cannot_be_read_names_its_entity(engine: Engine, tmp_path: Path) -> None:
+    with pytest.raises(QueryFailed, match=r"^a\.b\.c\.d cannot be read: ") as caught:
+        rows_of(engine, "SELECT * FROM files.shop.sales", source(tmp_path / "gone.csv"))
+
+    assert "gone.csv" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "INSERT INTO files.shop.sales VALUES 2",
+        "UPDATE files.shop.sales SET x = 2",
+        "DELETE FROM files.shop.sales",
+        "DROP TABLE files.shop.sales",
+        "CREATE OR REPLACE TABLE files.shop.sales AS SELECT 2 AS x",
+        "CREATE OR REPLACE VIEW files.shop.sales AS SELECT 2 AS x",
+        "ALTER TABLE files.shop.sales ADD COLUMN y int",
+        "/* first */ TRUNCATE TABLE files.shop.sales",
+    ],
+)
+def test_what_is_read_from_a_file_is_not_written_to(
+    engine: Engine, tmp_path: Path, sql: str
+) -> None:
+    (tmp_path / "x.csv").write_text("x\n1\n")
+    entities = source(tmp_path / "x.csv")
+    query = EngineQuery(sql, str(uuid4()), entities=entities, targets=(NAME,))
+
+    with pytest.raises(UnsupportedSql, match=r"cannot change a\.b\.c\.d, which is read from"):
+        engine.execute(query)
+
+    assert rows_of(engine, "SELECT x FROM files.shop.sales", entities) == [(1,)]
