@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -67,20 +67,19 @@ class Database:
         """
         One transaction, committed where the block ends without an error.
         """
-        with self.translated(), self.engine.connect() as connection:
-            pooled = connection.connection
+        with self.translated(), closing(self.engine.raw_connection()) as pooled:
             try:
                 cursor = pooled.cursor()
                 if self._is_sqlite:
                     # The lock is taken at once: a transaction that only reads at first could fail half-way.
                     cursor.execute("BEGIN IMMEDIATE")
-                yield Transaction(connection, cursor, self._compile)
+                yield Transaction(self.engine, pooled, cursor, self._compile)
                 # What is not committed here is rolled back by the pool.
                 pooled.commit()
             except self._driver.Error as error:
-                if self.engine.dialect.is_disconnect(error, pooled, None):
+                if self.engine.dialect.is_disconnect(error, pooled.driver_connection, None):
                     # Else the pool would roll back on it, and log that it cannot.
-                    connection.invalidate(error)
+                    pooled.invalidate(error)
                 raise
 
     def read(self, query: Any, values: Mapping[str, object] | None = None) -> Sequence[Any]:

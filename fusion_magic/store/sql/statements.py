@@ -8,6 +8,7 @@ such a statement than the database to run it, so that here it compiles each one 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,17 +23,26 @@ class Transaction:
 
     ``change``, ``change_all`` and ``rows`` take statements that their callers keep and that name all of their parameters;
     ``execute`` takes any.
-
-    Attributes:
-        connection: SQLAlchemy's, in this transaction.
     """
 
     def __init__(
-        self, connection: Connection, cursor: Any, compiled: Callable[[Any], Compiled]
+        self,
+        engine: sa.Engine,
+        pooled: sa.PoolProxiedConnection,
+        cursor: Any,
+        compiled: Callable[[Any], Compiled],
     ) -> None:
-        self.connection = connection
+        self._engine = engine
+        self._pooled = pooled
         self._cursor = cursor
         self._compiled = compiled
+
+    @cached_property
+    def connection(self) -> Connection:
+        """
+        SQLAlchemy's, in this transaction.
+        """
+        return Connection(self._engine, self._pooled)
 
     def execute(
         self, statement: Any, values: Values | Sequence[Values] | None = None
