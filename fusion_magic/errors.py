@@ -30,7 +30,9 @@ Every exception of this package, split by who can act on it.
     ├── DeliveryError              a receiver of lineage did not take it; it is tried again
     │   └── PermanentDeliveryError it never will
     ├── ResultsUnavailable         the keeper of the place where results are stored
-    ├── MetadataError              the metadata server does not answer
+    ├── MetadataError              the keeper of the metadata server
+    │   ├── MetadataUnavailable    it does not answer
+    │   └── MetadataRefuses        it does not let the token do that
     └── StoreError                 the keeper of the job store
         ├── StoreUnavailable       cannot be opened, read or written
         ├── StoreTooNew            a newer program has migrated it
@@ -354,7 +356,26 @@ class ResultsUnavailable(FusionError):
 
 class MetadataError(FusionError):
     """
-    The metadata cannot be read for a reason outside the cell.
+    The metadata cannot be read or written for a reason outside the cell.
+
+    Args:
+        status: The HTTP status that said so, or None.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.status = status
+
+
+class MetadataUnavailable(MetadataError):
+    """
+    The metadata server cannot be reached, or has no answer now: later it may.
+    """
+
+
+class MetadataRefuses(MetadataError):
+    """
+    The metadata server does not accept the token, or the token may not do that: asking again does not help.
     """
 
 
