@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from fusion_magic.engines import Engine, EngineQuery
 from fusion_magic.errors import FusionError, InvalidSql, QueryFailed, UnsupportedSql
 from fusion_magic.jobs.options import Parameters, WriteTarget
-from fusion_magic.jobs.resolve import NameResolver, ResolvedName, trino_schema
+from fusion_magic.jobs.resolve import NameResolver, ResolvedName
 from fusion_magic.metadata import Column, Entity
 from fusion_magic.sql.analysis import StatementAnalysis, analyse, edits_of
 from fusion_magic.sql.edits import Edit, apply_edits, format_trino_name, shift_span
@@ -290,7 +290,7 @@ def _translate_use(analysis: StatementAnalysis, names: NameResolver) -> Translat
     USE sets a prefix here and sends nothing: names are completed before they are translated.
     """
     prefix = analysis.use or ()
-    schema = trino_schema(names.metadata, prefix) if len(prefix) > 2 else prefix
+    schema = names.metadata.trino_schema(prefix) if len(prefix) > 2 else prefix
     if schema is None:
         raise InvalidSql(
             f"No table is known under {format_fqn(prefix)}, or its tables lie in several schemas of Trino.",

@@ -39,6 +39,8 @@ class Entity:
         trino_parts: The unquoted parts of its Trino name, three of them as a rule.
         source: What DuckDB reads, with relative paths made absolute; None where there is none.
         deprecated: Why not to use it any more, or None.
+        deleted: Who deleted it and when, for one that may be restored; None for what is there.
+        as_of: When this was known, aware, where it is old because the metadata server does not answer; else None.
     """
 
     id: str
@@ -51,6 +53,8 @@ class Entity:
     tags: tuple[str, ...] = ()
     deprecated: str | None = None
     columns: tuple[Column, ...] = ()
+    deleted: str | None = None
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,14 @@ class Metadata(Protocol):
     def changed(self, entity: Entity) -> datetime | None:
         """
         When the entity's rows changed last, aware; None where that is not known.
+        """
+        ...
+
+    def trino_schema(self, schema: Sequence[str]) -> tuple[str, ...] | None:
+        """
+        The catalog and schema in Trino of the tables under the FQN with the parts *schema*.
+
+        None where there is no such schema, or its tables lie in several of Trino's.
         """
         ...
 
