@@ -22,15 +22,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote
 
-from fusion_magic.errors import InvalidArgument, InvalidSettings, MissingExtra
+from fusion_magic.errors import InvalidArgument, InvalidSettings
+from fusion_magic.secrets import KEYRING, read_secret, secrets_in, without_secrets
 from fusion_magic.units import parse_age, parse_size
 
 GIBIBYTE = 1 << 30
-KEYRING = "keyring:"  # what a ``*_file`` setting begins with that names a secret in the keyring: keyring:SERVICE/USER
 _SHORTEST_SECRET = 3  # hiding what is shorter would make texts unreadable
-_SECRET_WORD = re.compile(r"pass|token|secret|key", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -103,7 +102,7 @@ class Settings:
 
     def __repr__(self) -> str:
         shown = ", ".join(
-            f"{f.name}={_without_secrets(str(getattr(self, f.name)))!r}"
+            f"{f.name}={without_secrets(str(getattr(self, f.name)))!r}"
             for f in fields(self)
             if f.name not in SECRETS
         )
@@ -137,7 +136,7 @@ class Settings:
         """
         hidden = (*SECRETS, "owner")
         given = {f.name: str(getattr(self, f.name)) for f in fields(self) if f.name not in hidden}
-        return {name: _without_secrets(value) for name, value in given.items() if value}
+        return {name: without_secrets(value) for name, value in given.items() if value}
 
     def environment(self, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
         """
@@ -203,7 +202,7 @@ def _build(values: Mapping[str, tuple[Any, str]], profile: str) -> Settings:
     chosen: dict[str, Any] = {"profile": profile}
     for name, (value, where) in values.items():
         if name.endswith("_file"):
-            chosen.setdefault(name.removesuffix("_file"), _read_secret(value, where))
+            chosen.setdefault(name.removesuffix("_file"), read_secret(value, where))
         else:
             chosen[name] = _typed(name, value, where)
     chosen.setdefault("data_dir", _default_data_dir())
@@ -290,37 +289,6 @@ def _count(name: str, value: object, where: str) -> int:
     if not re.fullmatch(r"\d{1,9}", str(value)) or (int(str(value)) == 0 and name in _POSITIVE):
         raise InvalidSettings(f"{_key_of(name)} must be a whole number, not {value!r} ({where}).")
     return int(str(value))
-
-
-def _read_secret(path: object, where: str) -> str:
-    if str(path).startswith(KEYRING):
-        return _read_keyring(str(path).removeprefix(KEYRING), where)
-    try:
-        return Path(str(path)).expanduser().read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as exc:
-        reason = getattr(exc, "strerror", None) or "not UTF-8"
-        raise InvalidSettings(f"The file {path} cannot be read: {reason} ({where}).") from exc
-
-
-def _read_keyring(name: str, where: str) -> str:
-    try:
-        import keyring
-        from keyring.errors import KeyringError
-    except ImportError as exc:
-        raise MissingExtra("A secret in the keyring", extra="keyring") from exc
-    service, _, user = name.partition("/")
-    try:
-        secret = keyring.get_password(service, user)
-    except KeyringError as exc:
-        raise InvalidSettings(
-            f"The keyring cannot be read: {type(exc).__name__} ({where}).",
-            hint="`keyring diagnose` shows which keyring is used.",
-        ) from exc
-    if secret is None:
-        raise InvalidSettings(
-            f"The keyring has no secret {name} ({where}).", hint=f"keyring set {service} {user}"
-        )
-    return str(secret)
 
 
 def _key_of(name: str) -> str:
@@ -472,31 +440,6 @@ def _beside(path: Path, value: Any) -> Any:
     return str(path.parent / Path(value).expanduser())
 
 
-def without_secret(url: str) -> str:
-    """
-    *url* as it may be shown: the password in it, if any, is left out.
-
-    >>> without_secret("trino://ana:secret@host:8443/hive")
-    'trino://ana@host:8443/hive'
-    """
-    try:
-        parts = urlsplit(url)
-        if parts.password is None and "@" not in parts.netloc:
-            return url
-        host = parts.netloc.rpartition("@")[2]
-        user = f"{parts.username}@" if parts.username else ""
-        return parts._replace(netloc=f"{user}{host}").geturl()
-    except ValueError:
-        return "(a URL that cannot be read)"
-
-
-def _without_secrets(text: str) -> str:
-    """
-    A setting's text as it may be shown, which may hold several URLs.
-    """
-    return " ".join(without_secret(part) for part in text.split(" "))
-
-
 def secrets_of(settings: Settings) -> tuple[str, ...]:
     """
     Every text in *settings* that must not be shown: the secrets, and passwords and keys in URLs; the longest first.
@@ -505,19 +448,6 @@ def secrets_of(settings: Settings) -> tuple[str, ...]:
     urls = [url for text in own for url in (text, *text.split())]
     found = {str(getattr(settings, name) or "") for name in SECRETS}
     for url in urls:
-        found |= _secrets_in(url)
+        found |= secrets_in(url)
     found |= {unquote(secret) for secret in found}
     return tuple(sorted((text for text in found if len(text) >= _SHORTEST_SECRET), key=len)[::-1])
-
-
-def _secrets_in(url: str) -> set[str]:
-    """
-    >>> sorted(_secrets_in("postgresql://ana:one@host/db?sslpassword=two&x=3"))
-    ['one', 'two']
-    """
-    try:
-        parts = urlsplit(url)
-        pairs = parse_qsl(parts.query)
-        return {parts.password or ""} - {""} | {v for k, v in pairs if _SECRET_WORD.search(k)}
-    except ValueError:
-        return {url}

@@ -21,7 +21,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
-from fusion_magic.config import secrets_of, set_variables, settings_files, without_secret
+from fusion_magic.config import secrets_of, set_variables, settings_files
 from fusion_magic.errors import (
     BrokenPlugin,
     DeliveryError,
@@ -32,6 +32,7 @@ from fusion_magic.errors import (
     MissingExtra,
     StoreError,
 )
+from fusion_magic.secrets import without_secret
 
 if TYPE_CHECKING:
     from fusion_magic.store import ProcessRow

@@ -15,9 +15,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
-from fusion_magic.config import Settings, without_secret
+from fusion_magic.config import Settings
 from fusion_magic.errors import FusionError, StoreError
 from fusion_magic.registry import opener
+from fusion_magic.secrets import without_secret
 
 if TYPE_CHECKING:
     from fusion_magic.delivery import Delivery

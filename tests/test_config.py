@@ -13,8 +13,9 @@ import pytest
 from keyring.backend import KeyringBackend
 from keyring.backends.fail import Keyring as FailingKeyring
 
-from fusion_magic.config import Settings, load_settings, without_secret
+from fusion_magic.config import Settings, load_settings
 from fusion_magic.errors import InvalidSettings
+from fusion_magic.secrets import without_secret
 
 
 @pytest.fixture(autouse=True)

@@ -22,6 +22,7 @@ from fusion_magic.metadata.encoding import decode_entity
 FORMAT = 1
 KEPT_S = 30 * 86_400.0  # what nobody has asked for since goes
 BUSY_S = 5.0
+OPENINGS = 8
 _TABLES = """
     CREATE TABLE IF NOT EXISTS name (
         fqn TEXT PRIMARY KEY, folded TEXT, body TEXT, at REAL
@@ -167,25 +168,46 @@ class Cache:
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
-            try:
-                self._connection = _open(self._path)
-            except (OSError, sqlite3.Error):
-                self._connection = _open(None)
+            self._connection = self._open_file() or _open(None)
         return self._connection
+
+    def _open_file(self) -> sqlite3.Connection | None:
+        """
+        The file, made anew where it is none of SQLite's; None where it cannot be had.
+        """
+        if self._path is None:
+            return None
+        for turn in range(OPENINGS):
+            try:
+                return _open(self._path)
+            except OSError:
+                return None
+            except sqlite3.OperationalError as error:
+                # While another process makes the file, SQLite waits for no lock.
+                if "locked" not in str(error):
+                    return None
+                time.sleep(0.05 * turn)
+            except sqlite3.DatabaseError:
+                self._remove()
+        return None
 
     def _start_anew(self) -> None:
         """
         Let go of a file that cannot be read, so that it is made again.
         """
         self.close()
-        if self._path is not None:
-            with contextlib.suppress(OSError):
-                self._path.unlink(missing_ok=True)
+        self._remove()
+
+    def _remove(self) -> None:
+        for path in (self._path, self._path and self._path.with_name(f"{self._path.name}-wal")):
+            if path is not None:
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
 
 
 def _open(path: Path | None) -> sqlite3.Connection:
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     connection = sqlite3.connect(
         path or ":memory:", timeout=BUSY_S, check_same_thread=False, isolation_level=None
     )

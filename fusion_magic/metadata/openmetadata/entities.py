@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from fusion_magic.metadata import Column, Entity, EntityKind
 from fusion_magic.openmetadata.messages import Asset, Reference, TableColumn, Tag
-from fusion_magic.sql.edits import quote
+from fusion_magic.sql.edits import format_trino_name
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
 from fusion_magic.sql.trino_names import TABLE_PARTS, TRINO, trino_parts_of
 
@@ -170,6 +170,8 @@ def _type(column: TableColumn, *, is_trino: bool) -> str | None:
     if kind == "STRUCT":
         fields = [(child.name, _type(child, is_trino=is_trino)) for child in column.children or ()]
         if fields and all(kind for _, kind in fields):
-            return f"row({', '.join(f'{quote(name)} {kind}' for name, kind in fields)})"
+            return (
+                f"row({', '.join(f'{format_trino_name([name])} {kind}' for name, kind in fields)})"
+            )
         return None
     return _TYPES.get(kind)
