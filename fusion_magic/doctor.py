@@ -32,6 +32,7 @@ from fusion_magic.errors import (
     MissingExtra,
     StoreError,
 )
+from fusion_magic.registry import scheme_of
 from fusion_magic.secrets import without_secret
 
 if TYPE_CHECKING:
@@ -153,6 +154,10 @@ def _load(wiring: Wiring) -> None:
         _ = wiring.engine  # it connects later
 
 
+_RECEIVERS = {
+    "openlineage": "openlineage",
+    "openmetadata": "msgspec",
+}  # by their extras, with a module of each
 _Examination = Callable[["Wiring"], tuple[State, str]]
 
 
@@ -239,8 +244,10 @@ def _wanted_packages(wiring: Wiring) -> Iterator[tuple[str, str]]:
         yield "postgres", "psycopg"
     if settings.results_url.startswith("s3://"):
         yield "s3", "s3fs"
-    if settings.delivery_url:
-        yield "openlineage", "openlineage"
+    if settings.metadata_url.startswith("http"):
+        yield "openmetadata", "msgspec"
+    schemes = {scheme_of(url) for url in settings.delivery_urls}
+    yield from ((scheme, module) for scheme, module in _RECEIVERS.items() if scheme in schemes)
 
 
 def _notebook(_: Wiring) -> tuple[State, str]:

@@ -74,7 +74,7 @@ class Metadata(Protocol):
 
     def about(self) -> str:
         """
-        Where the names come from, for a person and without secrets; empty where there is nothing.
+        Where the names come from, for a person and without secrets; empty where there is nothing. A server may be asked.
         """
         ...
 

@@ -92,8 +92,8 @@ class OpenMetadataMetadata:
         self._refreshing = threading.Lock()
 
     def about(self) -> str:
-        """See ``Metadata.about``: the server's address."""
-        return self._server.address
+        """See ``Metadata.about``: the server's address and version, and whose the token is."""
+        return self._server.about()
 
     def version(self) -> str:
         """See ``Metadata.version``."""

@@ -15,7 +15,7 @@ from fusion_magic.errors import InvalidFqn, MetadataError
 from fusion_magic.metadata.openmetadata import search
 from fusion_magic.metadata.openmetadata.search import Question
 from fusion_magic.openmetadata.client import OpenMetadataClient, segment
-from fusion_magic.openmetadata.messages import Asset, AssetList, Found, Hits, Version
+from fusion_magic.openmetadata.messages import Asset, AssetList, Found, Hits, User, Version
 from fusion_magic.sql.fqn import parse_fqn
 from fusion_magic.sql.trino_names import TABLE_PARTS
 
@@ -70,6 +70,16 @@ class OpenMetadataServer:
             numbers = (said.version if said else "").split("-")[0].split(".")
             self._version = tuple(int(n) for n in numbers if n.isdigit())
         return self._version
+
+    def about(self) -> str:
+        """
+        Where it is, its version, and whose the token is.
+        """
+        version = ".".join(map(str, self.version()))
+        user = self._client.get("users/loggedInUser", User)
+        who = f" as {user.name}" if user else ""
+        kind = " (a bot)" if user and user.is_bot else ""
+        return f"{self.address}, OpenMetadata {version}{who}{kind}"
 
     def named(self, fqns: Sequence[str]) -> Named:
         """

@@ -29,7 +29,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """
     group = parser.getgroup("openmetadata")
     group.addoption("--openmetadata-url", help="run the contracts on this server (…/api)")
-    for name, whose in (("token", "the bot's"), ("admin-token", "an admin's"), ("person-token", "a person's")):
+    for name, whose in (
+        ("token", "the bot's"),
+        ("admin-token", "an admin's"),
+        ("person-token", "a person's"),
+    ):
         group.addoption(f"--openmetadata-{name}-file", help=f"a file with {whose} token")
 
 
@@ -99,7 +103,9 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
         return
     with OpenMetadataServer(version=request.param) as own:
         version = parse_version(request.param)
-        yield Target(request.param, own.url, own.token, version, own.person_token, own.admin_token, own)
+        yield Target(
+            request.param, own.url, own.token, version, own.person_token, own.admin_token, own
+        )
 
 
 @pytest.fixture

@@ -28,10 +28,15 @@ def test_quotes_without_need_are_lost_when_stored(place: Place) -> None:
 def test_quotes_without_need_are_not_looked_through(place: Place) -> None:
     place.table("plain")
 
-    assert place.get(f"tables/name/{encoded(place.schema + '.' + chr(34) + 'plain' + chr(34))}").status == 404
+    assert (
+        place.get(f"tables/name/{encoded(place.schema + '.' + chr(34) + 'plain' + chr(34))}").status
+        == 404
+    )
 
 
-@pytest.mark.parametrize("name", ["größe", "two words", "a/b", "100%", "why?", "a#b", "a\\b", "a-b", " led", "日本"])
+@pytest.mark.parametrize(
+    "name", ["größe", "two words", "a/b", "100%", "why?", "a#b", "a\\b", "a-b", " led", "日本"]
+)
 def test_what_needs_no_quotes(place: Place, name: str) -> None:
     table = place.table(name)
 
