@@ -59,7 +59,7 @@ def main(tables: int = 200_000, runs: int = 7) -> None:
             for run in range(runs):
                 with closing(opened(f"{ask.__name__}{run}{id(ask)}")) as names:
                     names.find_by_fqn([f"{SCHEMA}.none"])
-                    taken += seconds(lambda: ask(names), runs=1)  # noqa: B023 - called at once
+                    taken += seconds(lambda: ask(names), runs=1)
             return median_ms(taken)
 
         with closing(opened()) as names:
