@@ -29,7 +29,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """
     group = parser.getgroup("openmetadata")
     group.addoption("--openmetadata-url", help="run the contracts on this server (…/api)")
-    for name, whose in (("token", "the bot's"), ("admin-token", "an admin's"), ("person-token", "a person's")):
+    for name, whose in (
+        ("token", "the bot's"),
+        ("admin-token", "an admin's"),
+        ("person-token", "a person's"),
+    ):
         group.addoption(f"--openmetadata-{name}-file", help=f"a file with {whose} token")
 
 
@@ -38,7 +42,7 @@ def _named(config: pytest.Config) -> Target | None:
     if not url:
         return None
     if _TARGET not in config.stash:
-        tokens = {}
+        tokens: dict[str, str] = {}
         for key, name in (("bot", "token"), ("admin", "admin-token"), ("person", "person-token")):
             file = config.getoption(f"--openmetadata-{name}-file", default=None)
             tokens |= {key: Path(file).read_text().strip()} if file else {}
@@ -73,7 +77,7 @@ def _has(config: pytest.Config, item: pytest.Item) -> bool:
     if not isinstance(item, pytest.Function) or "target" not in item.fixturenames:
         return True
     bounds = getattr(item.obj, "versions", ("0.0", "99.0"))
-    version = parse_version(item.callspec.params["target"])
+    version = parse_version(str(item.callspec.params["target"]))
     named = _named(config)
     if named and any(not getattr(named, f"{who}_token") for who in getattr(item.obj, "needs", ())):
         return False
@@ -99,7 +103,9 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
         return
     with OpenMetadataServer(version=request.param) as own:
         version = parse_version(request.param)
-        yield Target(request.param, own.url, own.token, version, own.person_token, own.admin_token, own)
+        yield Target(
+            request.param, own.url, own.token, version, own.person_token, own.admin_token, own
+        )
 
 
 @pytest.fixture
