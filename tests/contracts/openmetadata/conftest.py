@@ -42,7 +42,7 @@ def _named(config: pytest.Config) -> Target | None:
     if not url:
         return None
     if _TARGET not in config.stash:
-        tokens = {}
+        tokens: dict[str, str] = {}
         for key, name in (("bot", "token"), ("admin", "admin-token"), ("person", "person-token")):
             file = config.getoption(f"--openmetadata-{name}-file", default=None)
             tokens |= {key: Path(file).read_text().strip()} if file else {}
@@ -77,7 +77,7 @@ def _has(config: pytest.Config, item: pytest.Item) -> bool:
     if not isinstance(item, pytest.Function) or "target" not in item.fixturenames:
         return True
     bounds = getattr(item.obj, "versions", ("0.0", "99.0"))
-    version = parse_version(item.callspec.params["target"])
+    version = parse_version(str(item.callspec.params["target"]))
     named = _named(config)
     if named and any(not getattr(named, f"{who}_token") for who in getattr(item.obj, "needs", ())):
         return False

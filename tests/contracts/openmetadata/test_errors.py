@@ -9,7 +9,9 @@ import http.client
 import uuid
 from urllib.parse import urlsplit
 
-from tests.contracts.openmetadata.client import Api, Place
+import pytest
+
+from tests.contracts.openmetadata.client import Api, Place, encoded
 from tests.contracts.openmetadata.marks import needs, versions
 
 
@@ -186,3 +188,13 @@ def test_connections_stay_open(place: Place) -> None:
         assert answer.status == 200
         assert not answer.will_close
     connection.close()
+
+
+@versions(until="1.8")
+def test_an_id_that_is_none_looks_like_an_outage(place: Place) -> None:
+    assert place.get("tables/nonsense").status == 500
+
+
+@pytest.mark.parametrize("name", ['a."b', "a..b", "a", '"'])
+def test_what_is_no_fqn_is_404(place: Place, name: str) -> None:
+    assert place.get(f"tables/name/{encoded(name)}").status == 404

@@ -18,10 +18,11 @@ def test_only_a_part_with_a_dot_is_quoted(place: Place) -> None:
     assert place.read(f"tables/name/{encoded(table['fullyQualifiedName'])}")["id"] == table["id"]
 
 
-def test_quotes_without_need_are_lost_when_stored(place: Place) -> None:
+@versions(until="2.0")
+def test_quotes_without_need_are_not_in_the_fqn(place: Place) -> None:
     table = place.table('"plain"')
 
-    assert table["name"] == "plain"
+    assert table["name"] == '"plain"'
     assert table["fullyQualifiedName"] == f"{place.schema}.plain"
 
 
