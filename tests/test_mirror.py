@@ -17,6 +17,7 @@ ELSEWHERE = {
     "contracts/test_engine.py": "engines/base",
     "contracts/test_metadata.py": "metadata/base",
     "test_flags.py": "jobs/options",
+    "test_config.py": "secrets",
     "sql/test_fuzz.py": "sql/analysis",
     "sql/test_references.py": "sql/keywords sql/references/columns sql/references/heads sql/references/model "
     "sql/references/queries sql/references/tables sql/references/tokens",
