@@ -31,8 +31,9 @@ def find_notices(translation: Translation, lineage: LineageRows) -> tuple[str, .
     deprecated = tuple(
         f"{e.fqn} is deprecated: {e.deprecated}" for e in read.values() if e.deprecated
     )
+    alerts = tuple(f"{e.fqn}: {alert}" for e in read.values() for alert in e.alerts)
     personal = tuple(_personal_data(e, lineage) for e in read.values())
-    return (*_away(read.values()), *deprecated, *filter(None, personal))
+    return (*_away(read.values()), *deprecated, *alerts, *filter(None, personal))
 
 
 def _away(entities: Collection[Entity]) -> tuple[str, ...]:

@@ -23,8 +23,8 @@ def decode_entity(body: str) -> Entity:
     columns = tuple(
         Column(c["name"], c["type"], c["description"], tuple(c["tags"])) for c in values["columns"]
     )
-    for name in ("trino_parts", "owners", "tags"):
-        values[name] = tuple(values[name])
+    for name in ("trino_parts", "owners", "tags", "alerts"):
+        values[name] = tuple(values.get(name, ()))
     return Entity(**{**values, "columns": columns})
 
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from fusion_magic.errors import InvalidCatalog
-from fusion_magic.metadata import Entity, EntityPage
+from fusion_magic.metadata import Details, Entity, EntityPage
 from fusion_magic.metadata.base import schema_of_tables
 from fusion_magic.metadata.encoding import complete_parts, decode_entity, trino_key
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
@@ -213,6 +213,10 @@ class CatalogFileMetadata:
         """See ``Metadata.changed``: by the times of the files that it is read from on this machine."""
         times = [path.stat().st_mtime for path in _files_of(entity.source or "")]
         return datetime.fromtimestamp(max(times), UTC) if times else None
+
+    def details(self, entity: Entity) -> Details:
+        """See ``Metadata.details``."""
+        return Details()
 
     def trino_schema(self, schema: Sequence[str]) -> tuple[str, ...] | None:
         """See ``Metadata.trino_schema``."""

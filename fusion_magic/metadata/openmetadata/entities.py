@@ -95,6 +95,7 @@ def entity_of(asset: Asset, places: Places) -> Entity:
         deprecated=_deprecated(asset),
         columns=tuple(_column(column, is_trino=is_trino) for column in listed or ()),
         deleted=_deleted(asset),
+        alerts=("It is a draft in OpenMetadata.",) if asset.entity_status == "Draft" else (),
     )
 
 

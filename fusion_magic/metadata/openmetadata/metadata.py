@@ -11,14 +11,20 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from fusion_magic.errors import InvalidFqn, MetadataRefuses, MetadataUnavailable, MissingExtra
-from fusion_magic.metadata import Entity, EntityPage
+from fusion_magic.errors import (
+    InvalidFqn,
+    MetadataError,
+    MetadataRefuses,
+    MetadataUnavailable,
+    MissingExtra,
+)
+from fusion_magic.metadata import Details, Entity, EntityPage
 from fusion_magic.metadata.encoding import trino_key
 from fusion_magic.metadata.openmetadata.cache import FORMAT, Cache, Kept
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
@@ -30,8 +36,10 @@ if TYPE_CHECKING:
     from fusion_magic.metadata.openmetadata.server import OpenMetadataServer
     from fusion_magic.openmetadata.messages import Asset
 
+_Answer = TypeVar("_Answer")
 UNKNOWN_S = 5.0  # how long an unknown name stays so
 AWAY_S = 5.0  # how long nobody waits for a server that has just not answered
+FAILED_TESTS = "failed tests"
 NEIGHBOURS = 200  # of a schema, among which a similar name is looked for
 
 
@@ -111,7 +119,8 @@ class OpenMetadataMetadata:
             kept |= self._fetched(old, kept)
         else:
             self._refresh_soon([fqn for fqn in fqns if now - kept[fqn].at > self._max_age_s / 2])
-        return {fqn: kept[fqn].entity for fqn in fqns if kept[fqn].entity}  # type: ignore[misc] # not None
+        found = {fqn: entity for fqn in fqns if (entity := kept[fqn].entity) is not None}
+        return self._with_alerts(found)
 
     def find_ignoring_case(self, fqns: Sequence[str]) -> Mapping[str, tuple[Entity, ...]]:
         """See ``Metadata.find_ignoring_case``; a look-up has brought the names of other cases along."""
@@ -180,6 +189,25 @@ class OpenMetadataMetadata:
         """See ``Metadata.changed``; OpenMetadata knows when a description changed, not when rows did."""
         return None
 
+    def details(self, entity: Entity) -> Details:
+        """See ``Metadata.details``; what the token may not see is left out."""
+        from fusion_magic.metadata.openmetadata.details import details_of
+
+        server, is_table = self._server, entity.kind != "container"
+        path = "tables" if is_table else "containers"
+        asset = server.soon(lambda fqn: server.with_more(path, fqn), entity.fqn)
+        profile = server.soon(_or_nothing(server.profile), entity.fqn) if is_table else None
+        tests = server.soon(_or_nothing(server.tests), entity.fqn) if is_table else None
+        found = asset.result()
+        if found is None:
+            return Details()
+        return details_of(
+            found,
+            profile.result() if profile else None,
+            (tests.result() if tests else None) or [],
+            server_page=server.address.page,
+        )
+
     def trino_schema(self, schema: Sequence[str]) -> tuple[str, ...] | None:
         """See ``Metadata.trino_schema``."""
         if len(schema) != 3:
@@ -205,6 +233,26 @@ class OpenMetadataMetadata:
         """
         self._server.close()
         self._cache.close()
+
+    def _with_alerts(self, entities: Mapping[str, Entity]) -> dict[str, Entity]:
+        """
+        *entities* with the tests of their data that failed, as far as that is known by now.
+        """
+        failed = self._cache.fact(FAILED_TESTS, max_age_s=self._max_age_s) or {}
+        return {
+            fqn: replace(entity, alerts=(*entity.alerts, *failed[fqn])) if fqn in failed else entity
+            for fqn, entity in entities.items()
+        }
+
+    def _failed_tests(self, key: str) -> None:
+        from fusion_magic.metadata.openmetadata.details import failures
+
+        tests = _or_nothing(lambda _: self._server.failing_tests())(key) or []
+        said = {
+            fqn: [f"A test of its data failed: {failure}" for failure in found]
+            for fqn, found in failures(tests).items()
+        }
+        self._cache.keep_fact(key, said)
 
     def _age_of(self, kept: Kept) -> float:
         return self._max_age_s if kept.entity is not None else UNKNOWN_S
@@ -236,9 +284,11 @@ class OpenMetadataMetadata:
     def _ask(self, fqns: Sequence[str]) -> dict[str, Kept]:
         from fusion_magic.metadata.openmetadata.entities import entity_of
 
-        databases = self._databases_soon(_services_of(fqns))
+        beside: list[Future[Any]] = [*self._databases_soon(_services_of(fqns))]
+        if self._cache.fact(FAILED_TESTS, max_age_s=self._max_age_s) is None:
+            beside.append(self._server.soon(self._failed_tests, FAILED_TESTS))
         named = self._server.named(fqns)
-        wait(databases)
+        wait(beside)
         places = self._places(_services_of(a.fully_qualified_name for a in named.assets))
         entities = [entity_of(asset, places) for asset in named.assets]
         self._cache.write(entities, named.unknown)
@@ -307,6 +357,22 @@ class OpenMetadataMetadata:
             pass  # the cell that needs it will say so
         finally:
             self._refreshing.release()
+
+
+def _or_nothing(ask: Callable[[str], _Answer]) -> Callable[[str], _Answer | None]:
+    """
+    *ask*, for what a version does not have or a token may not see.
+    """
+
+    def asked(fqn: str) -> _Answer | None:
+        try:
+            return ask(fqn)
+        except MetadataUnavailable:
+            raise
+        except MetadataError:
+            return None
+
+    return asked
 
 
 def _of_then(kept: Kept) -> Kept:

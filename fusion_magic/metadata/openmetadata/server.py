@@ -14,8 +14,18 @@ from typing import TypeVar
 from fusion_magic.errors import InvalidFqn, MetadataError
 from fusion_magic.metadata.openmetadata import search
 from fusion_magic.metadata.openmetadata.search import Question
+from fusion_magic.openmetadata.address import Address
 from fusion_magic.openmetadata.client import OpenMetadataClient, segment
-from fusion_magic.openmetadata.messages import Asset, AssetList, Found, Hits, User, Version
+from fusion_magic.openmetadata.messages import (
+    Asset,
+    AssetList,
+    Found,
+    Hits,
+    TestCase,
+    TestCaseList,
+    User,
+    Version,
+)
 from fusion_magic.sql.fqn import parse_fqn
 from fusion_magic.sql.trino_names import TABLE_PARTS
 
@@ -26,6 +36,8 @@ SERVICES = ("services/databaseServices", "services/storageServices")
 TABLE_FIELDS = ("columns", "tags", "owners", "extension")
 CONTAINER_FIELDS = ("dataModel", "tags", "owners", "extension")
 STATUS_SINCE = (1, 10)
+DOMAINS_SINCE = (1, 9)
+CERTIFIED_SINCE = (1, 7)  # what calls itself 1.6 may be older than the field
 _Asked = TypeVar("_Asked")
 _Answer = TypeVar("_Answer")
 
@@ -55,11 +67,11 @@ class OpenMetadataServer:
         self._version: tuple[int, ...] | None = None
 
     @property
-    def address(self) -> str:
+    def address(self) -> Address:
         """
         Where it is.
         """
-        return self._client.address.url
+        return self._client.address
 
     def version(self) -> tuple[int, ...]:
         """
@@ -79,7 +91,7 @@ class OpenMetadataServer:
         user = self._client.get("users/loggedInUser", User)
         who = f" as {user.name}" if user else ""
         kind = " (a bot)" if user and user.is_bot else ""
-        return f"{self.address}, OpenMetadata {version}{who}{kind}"
+        return f"{self.address.url}, OpenMetadata {version}{who}{kind}"
 
     def named(self, fqns: Sequence[str]) -> Named:
         """
@@ -112,6 +124,39 @@ class OpenMetadataServer:
         The schema with that FQN.
         """
         return self._client.get(f"databaseSchemas/name/{segment(fqn)}", Asset)
+
+    def with_more(self, path: str, fqn: str) -> Asset | None:
+        """
+        One entity with what is not kept of it: usage, domains, certificate; *path* is ``tables`` or ``containers``.
+        """
+        fields = [
+            "owners",
+            "tags",
+            "dataProducts",
+            "domains" if self.version() >= DOMAINS_SINCE else "domain",
+        ]
+        fields += ["usageSummary"] if path == "tables" else []
+        fields += ["certification"] if self.version() >= CERTIFIED_SINCE else []
+        return self._client.get(f"{path}/name/{segment(fqn)}", Asset, {"fields": ",".join(fields)})
+
+    def profile(self, fqn: str) -> Asset | None:
+        """
+        A table with the figures that its data had when the profiler ran last.
+        """
+        return self._client.get(f"tables/{segment(fqn)}/tableProfile/latest", Asset)
+
+    def tests(self, fqn: str) -> list[TestCase]:
+        """
+        The tests of a table's data and its columns', with their last results.
+        """
+        link = f"<#E::table::{fqn}>"
+        return self._tests({"entityLink": link, "includeAllTests": "true"})
+
+    def failing_tests(self) -> list[TestCase]:
+        """
+        The tests of data that failed when they ran last, on any table.
+        """
+        return self._tests({"testCaseStatus": "Failed"})
 
     def services(self) -> list[Asset]:
         """
@@ -223,6 +268,11 @@ class OpenMetadataServer:
             if depth == TABLE_PARTS
             else (containers,)
         )
+
+    def _tests(self, query: Mapping[str, str]) -> list[TestCase]:
+        asked: Question = {**query, "fields": "testCaseResult", "limit": MOST_LISTED}
+        found = self._client.get("dataQuality/testCases", TestCaseList, asked)
+        return found.data if found else []
 
     def _listed(self, path: str, query: Mapping[str, str]) -> list[Asset]:
         found: list[Asset] = []

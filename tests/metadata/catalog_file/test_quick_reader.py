@@ -71,7 +71,7 @@ def said(entry: dict[str, Any]) -> dict[str, Any]:
     """
     An entry without what a file never says.
     """
-    return {key: value for key, value in entry.items() if key not in {"deleted", "as_of"}}
+    return {key: value for key, value in entry.items() if key not in {"deleted", "alerts", "as_of"}}
 
 
 def quickly(path: Path) -> list[dict[str, Any]] | None:
