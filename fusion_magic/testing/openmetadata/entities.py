@@ -197,7 +197,7 @@ def tagged(request: Request, entity: Entity, body: Json) -> Answer:
     if request.version < (1, 9):
         return Answer(200, body)
     tag = f'W/"{entity.version}"'
-    if request.version >= (2, 0) and request.headers.get("If-None-Match") == tag:
+    if request.version >= (2, 0) and request.header("If-None-Match") == tag:
         return Answer(304, None, {"ETag": tag, "Cache-Control": "no-store"})
     return Answer(200, body, {"ETag": tag})
 
@@ -361,7 +361,7 @@ def _needed(operations: Any) -> list[str]:
 
 
 def _check_match(request: Request, entity: Entity) -> None:
-    wanted = request.headers.get("If-Match")
+    wanted = request.header("If-Match")
     if wanted and request.version >= (1, 9) and wanted != f'W/"{entity.version}"':
         raise Refusal(412, "The entity was changed by somebody else. Read it again.")
 

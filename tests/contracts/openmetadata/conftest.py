@@ -8,7 +8,9 @@ Everything that a contract makes there has a name beginning with ``fusion_contra
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         ("person-token", "a person's"),
     ):
         group.addoption(f"--openmetadata-{name}-file", help=f"a file with {whose} token")
+    group.addoption("--openmetadata-version", help="run on this version of the test server alone")
+    group.addoption(
+        "--openmetadata-record", help="write what the test server answered to this file"
+    )
 
 
 def _named(config: pytest.Config) -> Target | None:
@@ -58,7 +64,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "target" in metafunc.fixturenames:
         named = _named(metafunc.config)
-        labels = [named.label] if named else list(VERSIONS)
+        only = metafunc.config.getoption("--openmetadata-version", default=None)
+        labels = [named.label] if named else [only] if only else list(VERSIONS)
         metafunc.parametrize("target", labels, indirect=True, scope="session")
 
 
@@ -106,6 +113,9 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
         yield Target(
             request.param, own.url, own.token, version, own.person_token, own.admin_token, own
         )
+        record = request.config.getoption("--openmetadata-record", default=None)
+        if record:
+            Path(record).write_text(json.dumps([asdict(one) for one in own.requests]))
 
 
 @pytest.fixture
