@@ -65,6 +65,9 @@ ELSEWHERE = {
     "contracts/openmetadata/test_pipelines.py": "testing/openmetadata/pipelines",
     "contracts/openmetadata/test_usage.py": "testing/openmetadata/usage",
     "contracts/openmetadata/test_people.py": "testing/openmetadata/custom_properties",
+    "contracts/openmetadata/test_events.py": "testing/openmetadata/subscriptions",
+    "contracts/openmetadata/test_ingestion.py": "testing/openmetadata/ingestion",
+    "contracts/openmetadata/test_quality.py": "testing/openmetadata/quality",
     "testing/openmetadata/test_server.py": "testing/openmetadata/controls testing/openmetadata/fillable testing/openmetadata/filling "
     "testing/openmetadata/listener testing/openmetadata/events",
     "engines/trino/test_faults.py": "engines/trino/engine engines/trino/client",

@@ -66,18 +66,26 @@ def _written(request: Request, entity: Entity) -> None:
         WRITTEN[entity.kind.type](request, entity)
 
 
+def written_answer(request: Request, entity: Entity) -> Json:
+    """
+    *entity* as the answer to a write has it.
+    """
+    more = {"testDefinition", "testSuite"} if entity.kind.type == "testCase" else set()
+    return present(request, entity, _WRITE_FIELDS | more)
+
+
 def _post(kind: Kind, request: Request) -> Answer:
     request.principal.demand("Create")
     message = messages.read(request, kind, request.json())
     if request.state.find(kind.type, message.fqn) is not None:
         raise conflict()
     entity = create(request, message)
-    return Answer(201, present(request, entity, _WRITE_FIELDS))
+    return Answer(201, written_answer(request, entity))
 
 
 def _put(kind: Kind, request: Request) -> Answer:
     status, entity = put(request, kind, request.json())
-    return Answer(status, present(request, entity, _WRITE_FIELDS))
+    return Answer(status, written_answer(request, entity))
 
 
 def put(request: Request, kind: Kind, body: Any) -> tuple[int, Entity]:
@@ -197,7 +205,7 @@ def tagged(request: Request, entity: Entity, body: Json) -> Answer:
     if request.version < (1, 9):
         return Answer(200, body)
     tag = f'W/"{entity.version}"'
-    if request.version >= (2, 0) and request.headers.get("If-None-Match") == tag:
+    if request.version >= (2, 0) and request.header("If-None-Match") == tag:
         return Answer(304, None, {"ETag": tag, "Cache-Control": "no-store"})
     return Answer(200, body, {"ETag": tag})
 
@@ -361,7 +369,7 @@ def _needed(operations: Any) -> list[str]:
 
 
 def _check_match(request: Request, entity: Entity) -> None:
-    wanted = request.headers.get("If-Match")
+    wanted = request.header("If-Match")
     if wanted and request.version >= (1, 9) and wanted != f'W/"{entity.version}"':
         raise Refusal(412, "The entity was changed by somebody else. Read it again.")
 

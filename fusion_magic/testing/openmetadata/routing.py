@@ -62,6 +62,7 @@ class Request:
 
     Attributes:
         query: Each parameter with its values, in order.
+        headers: By their names in lower case.
         url: The server's own, ``http://host:port/api``.
         principal: Who asks.
         after: What runs when the state is no longer locked.
@@ -109,6 +110,12 @@ class Request:
             raise unhandled("HTTP 404 Not Found")
         return int(text)
 
+    def header(self, name: str) -> str:
+        """
+        The header of that *name*, in any case, or nothing.
+        """
+        return self.headers.get(name.lower(), "")
+
     def json(self) -> Any:
         """
         The body.
@@ -116,7 +123,7 @@ class Request:
         Raises:
             Refusal: It is no JSON (400), or does not say that it is (500).
         """
-        content = self.headers.get("Content-Type", "").split(";")[0].strip().lower()
+        content = self.header("Content-Type").split(";")[0].strip().lower()
         wanted = "application/json-patch+json" if self.method == "PATCH" else "application/json"
         if content != wanted:
             raise unhandled("HTTP 415 Unsupported Media Type")

@@ -8,9 +8,12 @@ Everything that a contract makes there has a name beginning with ``fusion_contra
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -35,6 +38,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         ("person-token", "a person's"),
     ):
         group.addoption(f"--openmetadata-{name}-file", help=f"a file with {whose} token")
+    group.addoption("--openmetadata-version", help="run on this version of the test server alone")
+    group.addoption(
+        "--openmetadata-record", help="write what the test server answered to this file"
+    )
 
 
 def _named(config: pytest.Config) -> Target | None:
@@ -58,7 +65,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "target" in metafunc.fixturenames:
         named = _named(metafunc.config)
-        labels = [named.label] if named else list(VERSIONS)
+        only = metafunc.config.getoption("--openmetadata-version", default=None)
+        labels = [named.label] if named else [only] if only else list(VERSIONS)
         metafunc.parametrize("target", labels, indirect=True, scope="session")
 
 
@@ -82,7 +90,10 @@ def _has(config: pytest.Config, item: pytest.Item) -> bool:
     bounds = getattr(item.obj, "versions", ("0.0", "99.0"))
     version = parse_version(str(item.callspec.params["target"]))
     named = _named(config)
-    if named and any(not getattr(named, f"{who}_token") for who in getattr(item.obj, "needs", ())):
+    needed = getattr(item.obj, "needs", ())
+    if named and "loopback" in needed and urlsplit(named.url).hostname != "127.0.0.1":
+        return False
+    if named and any(not getattr(named, f"{who}_token") for who in needed if who != "loopback"):
         return False
     return parse_version(bounds[0]) <= version < parse_version(bounds[1])
 
@@ -90,7 +101,9 @@ def _has(config: pytest.Config, item: pytest.Item) -> bool:
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     target = _named(config)
     if target and config.stash.get(_LEFT_OUT, []):
-        terminalreporter.write_line(f"{target.label} does not have, or needs other tokens for:")
+        terminalreporter.write_line(
+            f"{target.label} does not have, or needs other tokens or another place for:"
+        )
         for name in config.stash[_LEFT_OUT]:
             terminalreporter.write_line(f"  {name}")
 
@@ -109,6 +122,9 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
         yield Target(
             request.param, own.url, own.token, version, own.person_token, own.admin_token, own
         )
+        record = request.config.getoption("--openmetadata-record", default=None)
+        if record:
+            Path(record).write_text(json.dumps([asdict(one) for one in own.requests]))
 
 
 @pytest.fixture
