@@ -42,7 +42,8 @@ ELSEWHERE = {
     # A catalog's mistakes are told by the metadata that reads it.
     "metadata/catalog_file/test_metadata.py": "metadata/catalog_file/reader metadata/encoding",
     "metadata/openmetadata/test_entities.py": "sql/trino_names",
-    "metadata/openmetadata/test_metadata.py": "metadata/openmetadata/server",
+    "metadata/openmetadata/test_metadata.py": "metadata/openmetadata/lists metadata/openmetadata/lookups "
+    "metadata/openmetadata/places metadata/openmetadata/reports metadata/openmetadata/server",
     "openmetadata/test_client.py": "openmetadata/messages",
     # What is shown is shown in a shell, and in real kernels.
     "notebook/test_magics.py": "notebook/arguments present/tables",
@@ -67,6 +68,7 @@ ELSEWHERE = {
     "contracts/openmetadata/test_people.py": "testing/openmetadata/custom_properties",
     "contracts/openmetadata/test_events.py": "testing/openmetadata/subscriptions",
     "contracts/openmetadata/test_ingestion.py": "testing/openmetadata/ingestion",
+    "contracts/openmetadata/test_profiles.py": "testing/openmetadata/profiles",
     "contracts/openmetadata/test_quality.py": "testing/openmetadata/quality",
     "testing/openmetadata/test_server.py": "testing/openmetadata/controls testing/openmetadata/fillable testing/openmetadata/filling "
     "testing/openmetadata/listener testing/openmetadata/events",

@@ -85,16 +85,11 @@ def describe(fusion: Fusion, options: TableOptions) -> Answer:
     """
     entity = fusion.describe(options.fqn)
     details = fusion.metadata.details(entity)
-    rows = [
-        (
-            c.name,
-            c.type or "",
-            c.description or "",
-            ", ".join(c.tags),
-            details.columns.get(c.name, ""),
-        )
-        for c in entity.columns
-    ]
+    rows = [[c.name, c.type or "", c.description or "", ", ".join(c.tags)] for c in entity.columns]
+    heads = ["Column", "Type", "Description", "Tags"]
+    if details.columns:
+        heads.append("Data")
+        rows = [[*row, details.columns.get(row[0], "")] for row in rows]
     facts = (
         entity.description or "",
         f"Owners: {', '.join(entity.owners)}" if entity.owners else "",

@@ -8,7 +8,7 @@ is stale.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
@@ -137,6 +137,12 @@ class Metadata(Protocol):
     def complete(self, prefix: str, *, limit: int = 100) -> tuple[str, ...]:
         """
         What can follow in an FQN that starts with *prefix*: the FQNs' texts up to the next dot.
+        """
+        ...
+
+    def entities_below(self, fqn: str) -> Iterable[Entity]:
+        """
+        All entities of a service, a database or a schema, or of a folder of containers, by its FQN; in order, deleted ones left out.
         """
         ...
 

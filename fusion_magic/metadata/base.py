@@ -88,6 +88,12 @@ class ListedMetadata:
                 found.add(text)
         return tuple(sorted(found)[:limit])
 
+    def entities_below(self, fqn: str) -> Iterable[Entity]:
+        """See ``Metadata.entities_below``."""
+        start = parse_fqn(fqn).parts
+        found = (e for e in self._entities() if parse_fqn(e.fqn).parts[: len(start)] == start)
+        return sorted(found, key=lambda entity: entity.fqn)
+
     def changed(self, entity: Entity) -> datetime | None:
         """See ``Metadata.changed``."""
         return None

@@ -99,7 +99,7 @@ class UsageSummary(Message, frozen=True):
     date: str | None = None
 
 
-class TestResult(Message, frozen=True):
+class DataTestResult(Message, frozen=True):
     """
     How a test of data went last.
     """
@@ -109,7 +109,7 @@ class TestResult(Message, frozen=True):
     result: str | None = None
 
 
-class TestCase(Message, frozen=True):
+class DataTest(Message, frozen=True):
     """
     A test of a table's or a column's data; its entity link holds the table's FQN.
     """
@@ -118,7 +118,7 @@ class TestCase(Message, frozen=True):
     display_name: str | None = None
     entity_link: str = ""
     test_case_status: str | None = None
-    test_case_result: TestResult | None = None
+    test_case_result: DataTestResult | None = None
 
 
 class Paging(Message, frozen=True):
@@ -130,12 +130,12 @@ class Paging(Message, frozen=True):
     after: str | None = None
 
 
-class TestCaseList(Message, frozen=True):
+class DataTests(Message, frozen=True):
     """
     A page of a list of tests.
     """
 
-    data: list[TestCase]
+    data: list[DataTest]
     paging: Paging | None = None
 
 

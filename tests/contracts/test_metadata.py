@@ -205,6 +205,20 @@ def test_completion_of_the_last_part_gives_whole_names(catalogue: Metadata) -> N
     assert len(catalogue.complete("pg.shop.public.", limit=1)) == 1
 
 
+def test_everything_below_a_service_or_a_schema_is_listed(catalogue: Metadata) -> None:
+    assert {e.fqn for e in catalogue.entities_below("pg")} == {ORDERS, UPPER}
+    assert {e.fqn for e in catalogue.entities_below("pg.shop.public")} == {ORDERS, UPPER}
+    assert CLICKS in [e.fqn for e in catalogue.entities_below("s3")]
+    assert list(catalogue.entities_below("pg.shop.publi")) == []
+
+
+def test_what_is_known_beside_the_names_is_told_of_each(catalogue: Metadata) -> None:
+    found = catalogue.find_by_fqn([ORDERS, CLICKS])
+
+    for entity in found.values():
+        assert all(heading and text for heading, text in catalogue.details(entity).facts)
+
+
 def test_services_are_counted(catalogue: Metadata) -> None:
     counted = catalogue.services()
 

@@ -209,6 +209,12 @@ class CatalogFileMetadata:
                 break
         return tuple(found)
 
+    def entities_below(self, fqn: str) -> Iterable[Entity]:
+        """See ``Metadata.entities_below``."""
+        start = f"{parse_fqn(fqn)}."
+        query = "SELECT body FROM entity WHERE fqn >= ? AND fqn < ? ORDER BY fqn"
+        return self._entities(query, start, start + "\U0010ffff")
+
     def changed(self, entity: Entity) -> datetime | None:
         """See ``Metadata.changed``: by the times of the files that it is read from on this machine."""
         times = [path.stat().st_mtime for path in _files_of(entity.source or "")]

@@ -12,19 +12,20 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from fusion_magic.metadata.encoding import complete_parts
+from fusion_magic.metadata.openmetadata.lists import DATABASE_SERVICES, STORAGE_SERVICES
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
 
 if TYPE_CHECKING:
     from fusion_magic.metadata.openmetadata.cache import Cache
-    from fusion_magic.metadata.openmetadata.server import OpenMetadataServer
+    from fusion_magic.metadata.openmetadata.lists import Lists
+    from fusion_magic.metadata.openmetadata.lookups import Lookups
 
-DATABASE_SERVICES, STORAGE_SERVICES = "services/databaseServices", "services/storageServices"
 WHOLE = 1000  # FQNs of one level that are kept at once
 TABLE_DEPTH = 3
 
 
 def complete(
-    prefix: str, server: OpenMetadataServer, cache: Cache, *, max_age_s: float
+    prefix: str, lists: Lists, lookups: Lookups, cache: Cache, *, max_age_s: float
 ) -> tuple[str, ...]:
     """
     What can follow in an FQN that starts with *prefix*: the FQNs' texts up to the next dot, in order.
@@ -38,25 +39,25 @@ def complete(
             cache.keep_fact(f"below:{key}", found)
         return list(found)
 
-    databases = kept("databases", lambda: _services(server, DATABASE_SERVICES))
+    databases = kept("databases", lambda: _services(lists, DATABASE_SERVICES))
     if not parts:
         return _parts(
-            prefix, [*databases, *kept("storages", lambda: _services(server, STORAGE_SERVICES))]
+            prefix, [*databases, *kept("storages", lambda: _services(lists, STORAGE_SERVICES))]
         )
     level = format_fqn(parts)
     start = f"{level}."
     if len(parts) < TABLE_DEPTH and f"{format_fqn(parts[:1])}." in databases:
-        ask = server.databases if len(parts) == 1 else server.schemas
+        ask = lists.databases if len(parts) == 1 else lists.schemas
         listed = kept(start, lambda: [f"{a.fully_qualified_name}." for a in ask(level)])
         return _parts(prefix, listed)
-    whole = kept(start, lambda: server.below(start, size=WHOLE))
+    whole = kept(start, lambda: lookups.below(start, size=WHOLE))
     if len(whole) < WHOLE or prefix.casefold() == start.casefold():
         return _parts(prefix, whole)
-    return _parts(prefix, kept(prefix, lambda: server.below(prefix, size=WHOLE)))
+    return _parts(prefix, kept(prefix, lambda: lookups.below(prefix, size=WHOLE)))
 
 
-def _services(server: OpenMetadataServer, path: str) -> list[str]:
-    return [f"{service.fully_qualified_name}." for service in server.listed(path)]
+def _services(lists: Lists, path: str) -> list[str]:
+    return [f"{service.fully_qualified_name}." for service in lists.of_kind(path)]
 
 
 def _parts(prefix: str, fqns: Iterable[str]) -> tuple[str, ...]:

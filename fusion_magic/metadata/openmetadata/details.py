@@ -12,16 +12,16 @@ from fusion_magic.metadata import Details
 from fusion_magic.openmetadata.messages import (
     Asset,
     ColumnProfile,
+    DataTest,
     Reference,
     TableColumn,
-    TestCase,
 )
 
 MOST_TESTS = 10  # that are shown one by one
 
 
 def details_of(
-    asset: Asset, profile: Asset | None, tests: Sequence[TestCase], *, server_page: str
+    asset: Asset, profile: Asset | None, tests: Sequence[DataTest], *, server_page: str
 ) -> Details:
     """
     Facts in the order of reading: what it is, how it is used, how its data are.
@@ -41,7 +41,7 @@ def details_of(
     )
 
 
-def failures(tests: Sequence[TestCase]) -> dict[str, list[str]]:
+def failures(tests: Sequence[DataTest]) -> dict[str, list[str]]:
     """
     A sentence for each test that failed last, by the FQN of the table.
 
@@ -55,7 +55,7 @@ def failures(tests: Sequence[TestCase]) -> dict[str, list[str]]:
 
 
 def _facts(
-    asset: Asset, profile: Asset | None, tests: Sequence[TestCase]
+    asset: Asset, profile: Asset | None, tests: Sequence[DataTest]
 ) -> Iterator[tuple[str, str]]:
     domains = [*(asset.domains or ()), *([asset.domain] if asset.domain else ())]
     label = asset.certification.tag_label if asset.certification else None
@@ -103,7 +103,7 @@ def _size(number: float) -> str:
     return f"{number:,.3g} TB"
 
 
-def _tests(tests: Sequence[TestCase]) -> str | None:
+def _tests(tests: Sequence[DataTest]) -> str | None:
     states = [_status(test) for test in tests]
     counted = {state: states.count(state) for state in ("Success", "Failed", "Aborted", "Queued")}
     said = [f"{number} {state.lower()}" for state, number in counted.items() if number]
@@ -111,12 +111,12 @@ def _tests(tests: Sequence[TestCase]) -> str | None:
     return ", ".join([*said, *([f"{untried} not run yet"] if untried else [])]) or None
 
 
-def _status(test: TestCase) -> str | None:
+def _status(test: DataTest) -> str | None:
     result = test.test_case_result
     return test.test_case_status or (result.test_case_status if result else None)
 
 
-def _failure(test: TestCase) -> str:
+def _failure(test: DataTest) -> str:
     result = test.test_case_result
     when = f" ({_when(result.timestamp)})" if result and result.timestamp else ""
     why = f": {' '.join(result.result.split())[:200]}" if result and result.result else ""

@@ -11,15 +11,13 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from fusion_magic.errors import (
-    InvalidFqn,
-    MetadataError,
     MetadataRefuses,
     MetadataUnavailable,
     MissingExtra,
@@ -32,14 +30,11 @@ from fusion_magic.sql.trino_names import TRINO
 
 if TYPE_CHECKING:
     from fusion_magic.config import Settings
-    from fusion_magic.metadata.openmetadata.entities import Places
     from fusion_magic.metadata.openmetadata.server import OpenMetadataServer
     from fusion_magic.openmetadata.messages import Asset
 
-_Answer = TypeVar("_Answer")
 UNKNOWN_S = 5.0  # how long an unknown name stays so
 AWAY_S = 5.0  # how long nobody waits for a server that has just not answered
-FAILED_TESTS = "failed tests"
 NEIGHBOURS = 200  # of a schema, among which a similar name is looked for
 
 
@@ -91,10 +86,20 @@ class OpenMetadataMetadata:
         catalogs: Mapping[str, str],
         max_age_s: float,
     ) -> None:
+        from fusion_magic.metadata.openmetadata.lists import Lists
+        from fusion_magic.metadata.openmetadata.lookups import Lookups
+        from fusion_magic.metadata.openmetadata.places import KnownPlaces
+        from fusion_magic.metadata.openmetadata.reports import Reports
+
         self._server = server
         self._cache = cache
-        self._catalogs = catalogs
         self._max_age_s = max_age_s
+        self._lookups = Lookups(server)
+        self._lists = Lists(server)
+        self._known_places = KnownPlaces(
+            server, self._lists, cache, named=catalogs, max_age_s=max_age_s
+        )
+        self._reports = Reports(server, cache, max_age_s=max_age_s)
         self._away_until = 0.0
         self._away: MetadataUnavailable | None = None
         self._refreshing = threading.Lock()
@@ -120,7 +125,7 @@ class OpenMetadataMetadata:
         else:
             self._refresh_soon([fqn for fqn in fqns if now - kept[fqn].at > self._max_age_s / 2])
         found = {fqn: entity for fqn in fqns if (entity := kept[fqn].entity) is not None}
-        return self._with_alerts(found)
+        return self._reports.with_alerts(found)
 
     def find_ignoring_case(self, fqns: Sequence[str]) -> Mapping[str, tuple[Entity, ...]]:
         """See ``Metadata.find_ignoring_case``; a look-up has brought the names of other cases along."""
@@ -154,8 +159,8 @@ class OpenMetadataMetadata:
         names = set(self._cache.all_names())
         parts = parse_fqn(fqn).parts
         try:
-            names |= set(self._server.below(f"{format_fqn(parts[:-1])}.", size=NEIGHBOURS))
-            found = self._server.search(parts[-1], size=50, skip=0)
+            names |= set(self._lookups.below(f"{format_fqn(parts[:-1])}.", size=NEIGHBOURS))
+            found = self._lookups.search(parts[-1], size=50, skip=0)
             names |= {asset.fully_qualified_name for asset in found}
         except (MetadataUnavailable, MetadataRefuses):
             pass  # what is kept may hold it
@@ -175,7 +180,7 @@ class OpenMetadataMetadata:
         skip = int(after) if after and after.isdigit() else 0
         if not text.strip():
             return EntityPage(())
-        assets = self._server.search(text, size=limit + 1, skip=skip)
+        assets = self._lookups.search(text, size=limit + 1, skip=skip)
         entities = self._kept_entities(assets[:limit])
         return EntityPage(tuple(entities), str(skip + limit) if len(assets) > limit else None)
 
@@ -183,7 +188,16 @@ class OpenMetadataMetadata:
         """See ``Metadata.complete``."""
         from fusion_magic.metadata.openmetadata.completion import complete
 
-        return complete(prefix, self._server, self._cache, max_age_s=self._max_age_s)[:limit]
+        return complete(prefix, self._lists, self._lookups, self._cache, max_age_s=self._max_age_s)[
+            :limit
+        ]
+
+    def entities_below(self, fqn: str) -> Iterable[Entity]:
+        """See ``Metadata.entities_below``; they are read from the server, and kept as what is named is."""
+        parts = parse_fqn(fqn).parts
+        for page in self._lists.pages_below(parts):
+            there = [asset for asset in page if not asset.deleted]
+            yield from sorted(self._kept_entities(there), key=lambda entity: entity.fqn)
 
     def changed(self, entity: Entity) -> datetime | None:
         """See ``Metadata.changed``; OpenMetadata knows when a description changed, not when rows did."""
@@ -191,22 +205,7 @@ class OpenMetadataMetadata:
 
     def details(self, entity: Entity) -> Details:
         """See ``Metadata.details``; what the token may not see is left out."""
-        from fusion_magic.metadata.openmetadata.details import details_of
-
-        server, is_table = self._server, entity.kind != "container"
-        path = "tables" if is_table else "containers"
-        asset = server.soon(lambda fqn: server.with_more(path, fqn), entity.fqn)
-        profile = server.soon(_or_nothing(server.profile), entity.fqn) if is_table else None
-        tests = server.soon(_or_nothing(server.tests), entity.fqn) if is_table else None
-        found = asset.result()
-        if found is None:
-            return Details()
-        return details_of(
-            found,
-            profile.result() if profile else None,
-            (tests.result() if tests else None) or [],
-            server_page=server.address.page,
-        )
+        return self._reports.details(entity)
 
     def trino_schema(self, schema: Sequence[str]) -> tuple[str, ...] | None:
         """See ``Metadata.trino_schema``."""
@@ -215,17 +214,19 @@ class OpenMetadataMetadata:
         key = f"schema:{format_fqn(schema)}"
         service_type = self._cache.fact(key, max_age_s=self._max_age_s)
         if service_type is None:
-            found = self._server.schema(format_fqn(schema))
+            found = self._lists.schema(format_fqn(schema))
             if found is None:
                 return None
             service_type = found.service_type or ""
             self._cache.keep_fact(key, service_type)
-        return self._places([schema[0]]).trino_parts((*schema, "t"), service_type)[:-1]
+        return self._known_places.of([format_fqn(schema)]).trino_parts(
+            (*schema, "t"), service_type
+        )[:-1]
 
     def services(self) -> Mapping[str, int]:
         """See ``Metadata.services``."""
-        names = sorted(service.fully_qualified_name for service in self._server.services())
-        return self._server.count(names)
+        names = sorted(service.fully_qualified_name for service in self._lists.services())
+        return self._lookups.count(names)
 
     def close(self) -> None:
         """
@@ -233,26 +234,6 @@ class OpenMetadataMetadata:
         """
         self._server.close()
         self._cache.close()
-
-    def _with_alerts(self, entities: Mapping[str, Entity]) -> dict[str, Entity]:
-        """
-        *entities* with the tests of their data that failed, as far as that is known by now.
-        """
-        failed = self._cache.fact(FAILED_TESTS, max_age_s=self._max_age_s) or {}
-        return {
-            fqn: replace(entity, alerts=(*entity.alerts, *failed[fqn])) if fqn in failed else entity
-            for fqn, entity in entities.items()
-        }
-
-    def _failed_tests(self, key: str) -> None:
-        from fusion_magic.metadata.openmetadata.details import failures
-
-        tests = _or_nothing(lambda _: self._server.failing_tests())(key) or []
-        said = {
-            fqn: [f"A test of its data failed: {failure}" for failure in found]
-            for fqn, found in failures(tests).items()
-        }
-        self._cache.keep_fact(key, said)
 
     def _age_of(self, kept: Kept) -> float:
         return self._max_age_s if kept.entity is not None else UNKNOWN_S
@@ -284,48 +265,23 @@ class OpenMetadataMetadata:
     def _ask(self, fqns: Sequence[str]) -> dict[str, Kept]:
         from fusion_magic.metadata.openmetadata.entities import entity_of
 
-        beside: list[Future[Any]] = [*self._databases_soon(_services_of(fqns))]
-        if self._cache.fact(FAILED_TESTS, max_age_s=self._max_age_s) is None:
-            beside.append(self._server.soon(self._failed_tests, FAILED_TESTS))
-        named = self._server.named(fqns)
+        beside: list[Future[Any]] = [
+            *self._known_places.asked_soon(fqns),
+            *self._reports.failed_soon(),
+        ]
+        named = self._lookups.named(fqns)
         wait(beside)
-        places = self._places(_services_of(a.fully_qualified_name for a in named.assets))
+        places = self._known_places.of(a.fully_qualified_name for a in named.assets)
         entities = [entity_of(asset, places) for asset in named.assets]
         self._cache.write(entities, named.unknown)
         now = time.time()
         answers = {fqn: Kept(None, now) for fqn in named.unknown}
         return answers | {entity.fqn: Kept(entity, now) for entity in entities}
 
-    def _databases_soon(self, services: Iterable[str]) -> list[Future[dict[str, str]]]:
-        """
-        The databases of services that are not known yet, asked for beside the names.
-        """
-        unknown = [service for service in services if self._known_databases(service) is None]
-        return [self._server.soon(self._databases, service) for service in unknown]
-
-    def _places(self, services: Iterable[str]) -> Places:
-        from fusion_magic.metadata.openmetadata.entities import Places
-
-        return Places(self._catalogs, {service: self._databases(service) for service in services})
-
-    def _known_databases(self, service: str) -> dict[str, str] | None:
-        found = self._cache.fact(f"databases:{service}", max_age_s=self._max_age_s)
-        return found if isinstance(found, dict) else None
-
-    def _databases(self, service: str) -> dict[str, str]:
-        from fusion_magic.metadata.openmetadata.entities import marked_catalog
-
-        known = self._known_databases(service)
-        if known is None:
-            listed = self._server.databases(service)
-            known = {d.fully_qualified_name: marked_catalog(d) for d in listed}
-            self._cache.keep_fact(f"databases:{service}", known)
-        return known
-
     def _kept_entities(self, assets: Sequence[Asset]) -> list[Entity]:
         from fusion_magic.metadata.openmetadata.entities import entity_of
 
-        places = self._places(_services_of(a.fully_qualified_name for a in assets))
+        places = self._known_places.of(a.fully_qualified_name for a in assets)
         entities = [entity_of(asset, places) for asset in assets]
         self._cache.write(entities)
         return entities
@@ -334,7 +290,7 @@ class OpenMetadataMetadata:
         """
         The FQN of each Trino name that the server knows. A table that a Trino service lists as well is the original's.
         """
-        assets = self._server.with_last_parts([name[-1] for name in names])
+        assets = self._lookups.with_last_parts([name[-1] for name in names])
         # The best come last, and stay. Trino's names have no case: what is written in lower case is what it means.
         assets.sort(key=lambda a: (a.service_type != TRINO, a.name == a.name.lower()))
         entities = self._kept_entities(assets)
@@ -359,33 +315,7 @@ class OpenMetadataMetadata:
             self._refreshing.release()
 
 
-def _or_nothing(ask: Callable[[str], _Answer]) -> Callable[[str], _Answer | None]:
-    """
-    *ask*, for what a version does not have or a token may not see.
-    """
-
-    def asked(fqn: str) -> _Answer | None:
-        try:
-            return ask(fqn)
-        except MetadataUnavailable:
-            raise
-        except MetadataError:
-            return None
-
-    return asked
-
-
 def _of_then(kept: Kept) -> Kept:
     if kept.entity is None:
         return kept
     return Kept(replace(kept.entity, as_of=datetime.fromtimestamp(kept.at, UTC)), kept.at)
-
-
-def _services_of(fqns: Iterable[str]) -> list[str]:
-    found = dict[str, None]()
-    for fqn in fqns:
-        try:
-            found[format_fqn(parse_fqn(fqn).parts[:1])] = None
-        except InvalidFqn:
-            continue
-    return list(found)

@@ -14,6 +14,7 @@ from . import (
     ingestion,
     lineage,
     pipelines,
+    profiles,
     quality,
     queries,
     search,
@@ -30,7 +31,7 @@ from .versions import parse_version
 
 # What answers the routes; to be loaded is all that they are for here.
 ROOMS = (
-    custom_properties, entities, ingestion, lineage, pipelines, quality, queries, search, services, usage,
+    custom_properties, entities, ingestion, lineage, pipelines, profiles, quality, queries, search, services, usage,
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from fusion_magic.metadata.openmetadata.details import details_of, failures
-from fusion_magic.openmetadata.messages import Asset, TestCase
+from fusion_magic.openmetadata.messages import Asset, DataTest
 
 NOON_MS = 1_769_860_800_000
 ORDERS = {
@@ -25,13 +25,13 @@ def asset(**facts: Any) -> Asset:
     return msgspec.convert(ORDERS | facts, Asset)
 
 
-def case(name: str, status: str | None, **facts: Any) -> TestCase:
+def case(name: str, status: str | None, **facts: Any) -> DataTest:
     result = {"timestamp": NOON_MS, "testCaseStatus": status, "result": "Found 3,\n expected 4."}
     told = {"name": name, "testCaseResult": result if status else None}
-    return msgspec.convert(told | facts, TestCase)
+    return msgspec.convert(told | facts, DataTest)
 
 
-def told(found: Asset, profile: Asset | None = None, *tests: TestCase) -> dict[str, str]:
+def told(found: Asset, profile: Asset | None = None, *tests: DataTest) -> dict[str, str]:
     return dict(details_of(found, profile, tests, server_page="https://om.example").facts)
 
 
@@ -50,15 +50,29 @@ def test_nothing_is_said_of_what_is_not_there() -> None:
         ({"domain": {"id": "1", "name": "sales", "displayName": "Sales"}}, "Domains", "Sales"),
         ({"domains": [{"id": "1", "name": "a"}, {"id": "2", "name": "b"}]}, "Domains", "a, b"),
         ({"dataProducts": [{"id": "1", "name": "shop"}]}, "Data products", "shop"),
-        ({"certification": {"tagLabel": {"tagFQN": "Certification.Gold"}}}, "Certification", "Gold"),
+        (
+            {"certification": {"tagLabel": {"tagFQN": "Certification.Gold"}}},
+            "Certification",
+            "Gold",
+        ),
         ({"entityStatus": "Approved"}, "Status", "Approved"),
         (
-            {"usageSummary": {"date": "2026-01-31", "weeklyStats": {"count": 7, "percentileRank": 90.0}}},
+            {
+                "usageSummary": {
+                    "date": "2026-01-31",
+                    "weeklyStats": {"count": 7, "percentileRank": 90.0},
+                }
+            },
             "Used",
             "7 times in the week to 2026-01-31, more than 90 % of tables",
         ),
         (
-            {"usageSummary": {"date": "2026-01-31", "weeklyStats": {"count": 1, "percentileRank": 0.0}}},
+            {
+                "usageSummary": {
+                    "date": "2026-01-31",
+                    "weeklyStats": {"count": 1, "percentileRank": 0.0},
+                }
+            },
             "Used",
             "once in the week to 2026-01-31",
         ),
@@ -78,7 +92,10 @@ def test_figures_of_the_data_have_units_and_a_time() -> None:
     profile = asset(
         profile={"timestamp": NOON_MS, "rowCount": 12345.0, "sizeInByte": 4567.0},
         columns=[
-            {"name": "id", "profile": {"distinctCount": 12345.0, "nullCount": 0.0, "min": 1, "max": 9.5}},
+            {
+                "name": "id",
+                "profile": {"distinctCount": 12345.0, "nullCount": 0.0, "min": 1, "max": 9.5},
+            },
             {"name": "note", "profile": {"nullCount": 3.0}},
             {"name": "other"},
         ],

@@ -49,8 +49,12 @@ def test_twenty_names_are_one_search_and_then_none(
     server: OpenMetadataServer, names: OpenMetadataMetadata
 ) -> None:
     assert set(names.find_by_fqn(TABLES)) == set(TABLES)
-    # The service's databases say which catalog it is.
-    assert sorted(asked(server)) == ["/v1/databases", "/v1/search/query"]
+    # The service's databases say which catalog it is; the tests that failed are asked for once for all tables.
+    assert sorted(asked(server)) == [
+        "/v1/dataQuality/testCases",
+        "/v1/databases",
+        "/v1/search/query",
+    ]
 
     server.clear_requests()
     assert set(names.find_by_fqn(TABLES)) == set(TABLES)
@@ -282,3 +286,43 @@ def test_similar_names_are_found_although_the_server_is_away(
     server.stop()
 
     assert names.similar("pg.shop.public.t_1")
+
+
+def test_tests_of_data_that_failed_come_with_the_names(
+    server: OpenMetadataServer, names: OpenMetadataMetadata
+) -> None:
+    server.add_test(TABLES[0], "row_count", status="Failed", message="Found 3, expected 4")
+
+    found = names.find_by_fqn(TABLES[:2])
+
+    assert len(found[TABLES[0]].alerts) == 1
+    assert "row_count" in found[TABLES[0]].alerts[0]
+    assert found[TABLES[1]].alerts == ()
+
+
+def test_details_are_asked_for_side_by_side_and_what_is_not_allowed_is_left_out(
+    server: OpenMetadataServer, names: OpenMetadataMetadata
+) -> None:
+    server.add_test(TABLES[0], "row_count", status="Success")
+    entity = names.find_by_fqn(TABLES[:1])[TABLES[0]]
+
+    assert dict(names.details(entity).facts)["Tests"] == "1 success"
+
+    server.fail(403, path="/dataQuality")
+    assert "Tests" not in dict(names.details(entity).facts)
+    assert names.details(entity).page.endswith("/table/pg.shop.public.t0")
+
+
+def test_every_name_below_a_service_is_listed(
+    server: OpenMetadataServer, names: OpenMetadataMetadata
+) -> None:
+    server.add_tables(f"pg.other.s.t{number:04}" for number in range(1500))
+    server.add_container('s3."raw.events".clicks', {"at": "DATE"})
+
+    assert len(list(names.entities_below("pg"))) == 1520
+    assert {e.fqn for e in names.entities_below("pg.shop.public")} == set(TABLES)
+    assert [e.fqn for e in names.entities_below("s3")] == [
+        's3."raw.events"',
+        's3."raw.events".clicks',
+    ]
+    assert list(names.entities_below("none")) == []
