@@ -21,9 +21,14 @@ def all_commands() -> dict[str, Command]:
     """
     Every command by its name: ours, then those of other packages.
     """
-    from fusion_magic.commands import about_catalog, about_jobs, about_parts
+    from fusion_magic.commands import about_catalog, about_jobs, about_parts, catalog_files
 
-    ours = (*about_jobs.COMMANDS, *about_catalog.COMMANDS, *about_parts.COMMANDS)
+    ours = (
+        *about_jobs.COMMANDS,
+        *about_catalog.COMMANDS,
+        *catalog_files.COMMANDS,
+        *about_parts.COMMANDS,
+    )
     found = {command.name: command for command in ours}
     for name, load in plugins("commands"):
         try:

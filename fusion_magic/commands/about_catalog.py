@@ -172,4 +172,9 @@ COMMANDS = (
         help="Lists the services that names start with, and the engine's catalogs.",
         answer=catalogs,
     ),
+    Command(
+        name="catalog",
+        help="Lists them too; below it stand commands about catalogs and catalog files.",
+        answer=catalogs,
+    ),
 )

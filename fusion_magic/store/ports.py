@@ -165,6 +165,12 @@ class Models(Protocol):
         """
         ...
 
+    def fqns(self) -> Sequence[str]:
+        """
+        The FQNs that finished jobs name, each once, in order.
+        """
+        ...
+
     def co_used(self, fqn: str, *, limit: int = 10) -> Sequence[tuple[str, int]]:
         """
         The FQNs that finished jobs use together with *fqn*, with the number of those jobs, most first.

@@ -11,9 +11,9 @@ names. Installing the package makes both known to pytest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -23,7 +23,6 @@ __all__ = ["freeze_catalog", "fusion", "fusion_catalog", "run_notebook"]
 
 if TYPE_CHECKING:
     from fusion_magic.fusion import Fusion
-    from fusion_magic.metadata import Entity
 
 
 @pytest.fixture
@@ -76,10 +75,9 @@ def freeze_catalog(catalog: Path, target: Path, *, rows: int = 100) -> Path:
     """
     import tempfile
 
-    import yaml
-
     from fusion_magic.fusion import connect
     from fusion_magic.metadata.catalog_file.reader import read_catalog
+    from fusion_magic.metadata.catalog_file.writer import entry_of, write_catalog
 
     data = target / "data"
     data.mkdir(parents=True, exist_ok=True)
@@ -98,30 +96,7 @@ def freeze_catalog(catalog: Path, target: Path, *, rows: int = 100) -> Path:
             if entity.source is not None:
                 source = f"data/{number:04}.parquet"
                 fusion.run(f"SELECT * FROM {entity.fqn}", limit=rows).to_parquet(target / source)
-            models[entity.fqn] = _entry(entity, source)
+            models[entity.fqn] = entry_of(entity, source=source)
     frozen = target / "catalog.yaml"
-    text = yaml.safe_dump(
-        {"version": 1, "models": models}, sort_keys=False, allow_unicode=True, width=100
-    )
-    frozen.write_text(text, encoding="utf-8")
+    write_catalog(frozen, models)
     return frozen
-
-
-def _entry(entity: Entity, source: str | None) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    from fusion_magic.sql.edits import format_trino_name
-
-    columns = [_without_empty(asdict(column)) for column in entity.columns]
-    facts = {**asdict(entity), "source": source, "columns": columns}
-    trino = format_trino_name(facts.pop("trino_parts"))
-    del facts["fqn"]
-    return _without_empty({**facts, "trino": trino})
-
-
-def _without_empty(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: list(value) if isinstance(value, tuple) else value
-        for key, value in facts.items()
-        if value not in (None, (), [])
-    }

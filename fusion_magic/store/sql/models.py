@@ -47,6 +47,18 @@ class SqlModels(SqlPart):
         rows = self._database.read(query)
         return str(rows[0][0]) if rows else None
 
+    def fqns(self) -> Sequence[str]:
+        """See ``Models.fqns``."""
+        query = (
+            sa.select(fusion_model.c.fully_qualified_name)
+            .distinct()
+            .join(job, job.c.id == fusion_model.c.job_id)
+            .where(job.c.status == JobStatus.FINISHED.value)
+            .where(fusion_model.c.fully_qualified_name.is_not(None))
+            .order_by(fusion_model.c.fully_qualified_name)
+        )
+        return [str(row[0]) for row in self._database.read(query)]
+
     def co_used(self, fqn: str, *, limit: int = 10) -> Sequence[tuple[str, int]]:
         """See ``Models.co_used``."""
         other = fusion_model.alias()
