@@ -112,7 +112,8 @@ def test_loading_the_plugin_imports_nothing_heavy() -> None:
     """
     code = (
         "import sys, pytest; before = set(sys.modules); import fusion_magic.testing; "
-        "heavy = {'pandas', 'sqlalchemy', 'sqlglot', 'trino', 'pyarrow', 'duckdb', 'IPython', 'nbformat', 'yaml'}; "
+        "heavy = {'pandas', 'sqlalchemy', 'sqlglot', 'trino', 'pyarrow', 'duckdb', 'IPython', 'nbformat', 'yaml', "
+        "'fusion_magic.testing.openmetadata'}; "
         "print(sorted(heavy & (set(sys.modules) - before)))"
     )
     done = subprocess.run(

@@ -7,6 +7,8 @@ For tests of notebooks and of code that uses fusion-magic: the pytest fixtures `
 
 They run on the embedded default, in a folder of their own, against the catalog file that ``fusion_catalog``
 names. Installing the package makes both known to pytest.
+
+``fusion_magic.testing.openmetadata`` is a server that stands for OpenMetadata; it is loaded when it is asked for.
 """
 
 from __future__ import annotations

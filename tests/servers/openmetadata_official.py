@@ -42,6 +42,9 @@ from metadata.generated.schema.entity.services.databaseService import DatabaseSe
 from metadata.generated.schema.entity.services.ingestionPipelines.ingestionPipeline import (
     IngestionPipeline,
 )
+from metadata.generated.schema.entity.services.ingestionPipelines.ingestionPipeline import (
+    PipelineStatus as IngestionStatus,
+)
 from metadata.generated.schema.entity.services.pipelineService import PipelineService
 from metadata.generated.schema.entity.services.storageService import StorageService
 from metadata.generated.schema.entity.teams.user import User
@@ -49,6 +52,7 @@ from metadata.generated.schema.events.eventSubscription import EventSubscription
 from metadata.generated.schema.security.client.openMetadataJWTClientConfig import (
     OpenMetadataJWTClientConfig,
 )
+from metadata.generated.schema.tests.basic import TestCaseResult
 from metadata.generated.schema.tests.testCase import TestCase
 from metadata.generated.schema.tests.testDefinition import TestDefinition
 from metadata.generated.schema.tests.testSuite import TestSuite
@@ -228,34 +232,44 @@ def _made(model: Any) -> Check:
     return lambda value: model(**value)
 
 
+# What is no entity: the first pattern that fits a method and a path names the model.
+_EVENT = r"PUT (usage/|queries/.*/(usage|users|usedBy)$|.*/pipelineStatus$)|POST usage/"
+OTHERS = {
+    _EVENT: ChangeEvent,
+    r"GET events$": ChangeEvent,
+    r"GET lineage/\w+/": EntityLineage,
+    r"GET .*/pipelineStatus": IngestionStatus,
+    r"GET pipelines/.*/status$": PipelineStatus,
+    r".* dataQuality/.*/testCaseResults?(/|$)": TestCaseResult,
+}
+
+
 def _parts(method: str, path: str, answer: Any) -> list[tuple[Check, Any]]:
     if path.startswith("lineage/getLineageEdge"):
         return [(_made(LineageDetails), answer["edge"])]
-    if re.match(r"lineage/\w+/", path) and method == "GET":
-        return [(_made(EntityLineage), answer)]
-    if path == "events":
-        return [(_made(ChangeEvent), one) for one in answer["data"]]
-    if (path.startswith("usage/") and method != "GET") or re.search(
-        r"queries/.*/(usage|users|usedBy)$", path
-    ):
-        return [(_made(ChangeEvent), answer)]
+    if path.startswith("lineage/getLineage"):
+        return []
+    for pattern, model in OTHERS.items():
+        if re.match(pattern, f"{method} {path}"):
+            return _one_or_many(model, answer)
     for prefix, model in MODELS.items():
         if path == prefix or path.startswith(f"{prefix}/"):
-            return _entities(model, path, prefix, answer)
+            return _entities(model, path, answer)
     return []
 
 
-def _entities(model: Any, path: str, prefix: str, answer: Any) -> list[tuple[Check, Any]]:
+def _one_or_many(model: Any, answer: Any) -> list[tuple[Check, Any]]:
+    if "paging" not in answer:
+        return [(_made(model), answer)]
+    return [(_made(Paging), answer["paging"]), *((_made(model), one) for one in answer["data"])]
+
+
+def _entities(model: Any, path: str, answer: Any) -> list[tuple[Check, Any]]:
     if path.endswith("/versions"):
         return [(_made(model), json.loads(one)) for one in answer["versions"]]
-    if "paging" in answer:
-        rest = path.removeprefix(prefix)
-        kind = model if not rest else PipelineStatus if rest.endswith("/status") else None
-        return [
-            (_made(Paging), answer["paging"]),
-            *((_made(kind), one) for one in answer["data"] if kind),
-        ]
-    return [(_made(model), answer)] if "id" in answer else []
+    if path.endswith(("/status", "/bulk")) and "id" not in answer:
+        return []
+    return _one_or_many(model, answer)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,7 @@ A server that stands for OpenMetadata in tests: entities, search, lineage, queri
 
     with OpenMetadataServer(version="1.6.0") as server:
         server.add_table("shop.db.public.orders", {"id": "BIGINT", "note": "VARCHAR"}, description="Orders.")
-        with fusion_magic.connect(metadata_url=server.url, metadata_token=server.token) as fusion:
-            ...
+        table = get(f"{server.url}/v1/tables/name/shop.db.public.orders", server.token)
 
 It needs nothing but the standard library, and speaks 1.5 to 2.0. It is trusted because one suite of contracts runs on it and on
 real servers alike.
@@ -16,5 +15,6 @@ from __future__ import annotations
 
 from .listener import RecordedRequest
 from .server import OpenMetadataServer
+from .subscriptions import Delivery
 
-__all__ = ["OpenMetadataServer", "RecordedRequest"]
+__all__ = ["Delivery", "OpenMetadataServer", "RecordedRequest"]

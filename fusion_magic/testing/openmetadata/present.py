@@ -101,7 +101,7 @@ def heading(entity: Entity, url: str) -> Json:
         "href": href(entity, url),
         "deleted": entity.is_deleted,
     }
-    if entity.kind.type == "query":
+    if entity.kind.type in {"query", "eventsubscription"}:
         del found["deleted"]
     if entity.kind.type == "database":
         found["default"] = False

@@ -5,6 +5,7 @@ The official clients judge the test server: they write to it and read from it, a
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -75,8 +76,18 @@ def contract_answers(version: str, record: Path) -> list[dict[str, Any]]:
     return [
         {name: one[name] for name in ("method", "path", "answer")}
         for one in json.loads(record.read_text())
-        if one["status"] in {200, 201} and isinstance(one["answer"], dict)
+        if one["status"] in {200, 201} and isinstance(one["answer"], dict) and is_judged(one)
     ]
+
+
+def is_judged(one: dict[str, Any]) -> bool:
+    """
+    A real server leaves out of a test what the model of tests requires, unless ``fields`` asks for it.
+    """
+    is_test = one["method"] == "GET" and re.match(
+        r"/v1/dataQuality/testCases(/name/[^/]+)?$", one["path"]
+    )
+    return not is_test or "testDefinition" in one["query"].get("fields", "")
 
 
 def fill(server: OpenMetadataServer) -> str:
