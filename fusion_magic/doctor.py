@@ -238,8 +238,11 @@ def _wanted_packages(wiring: Wiring) -> Iterator[tuple[str, str]]:
         yield "postgres", "psycopg"
     if settings.results_url.startswith("s3://"):
         yield "s3", "s3fs"
-    if settings.delivery_url:
+    receivers = {url.partition("+")[0] for url in settings.delivery_urls}
+    if "openlineage" in receivers:
         yield "openlineage", "openlineage"
+    if "openmetadata" in receivers:
+        yield "openmetadata", "msgspec"
 
 
 def _notebook(_: Wiring) -> tuple[State, str]:

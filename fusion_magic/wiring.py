@@ -112,6 +112,7 @@ class Wiring:
             engine=engine.name,
             namespace=engine.dataset_namespace(),
             columns_of=self._columns_of,
+            sql=self.settings.delivery_sql,
         )
         own: list[Delivery] = [LocalDelivery(self.store.outbox)]
         return own + [
