@@ -28,6 +28,7 @@ from fusion_magic.errors import InvalidSettings, MissingExtra
 
 GIBIBYTE = 1 << 30
 KEYRING = "keyring:"  # what a ``*_file`` setting begins with that names a secret in the keyring: keyring:SERVICE/USER
+_PORTS = {"http": 80, "https": 443}
 _SHORTEST_SECRET = 3  # hiding what is shorter would make texts unreadable
 _SECRET_WORD = re.compile(r"pass|token|secret|key", re.IGNORECASE)
 
@@ -67,7 +68,8 @@ class Settings:
         delivery_url: Where lineage goes besides the store's own graph: ``openmetadata+https://host/api``,
             ``openlineage+file:///events.jsonl`` or ``openlineage+https://host/api/v1/lineage``. Several URLs stand in a list, or
             are separated by spaces.
-        delivery_token: The bearer token for the receivers of lineage.
+        delivery_token: The bearer token for the receivers of lineage. Without it, an OpenMetadata at the address of
+            ``metadata.url`` is sent the metadata's token.
         delivery_sql: What is told of a statement's text: ``masked`` puts ``?`` for each string and number, ``full`` leaves them
             in, ``none`` tells nothing of it.
         data_dir: The folder in which the embedded default keeps its store and its results.
@@ -115,6 +117,16 @@ class Settings:
         Each URL of ``delivery.url``, which may hold several with spaces between them.
         """
         return tuple(self.delivery_url.split())
+
+    def delivery_token_for(self, url: str) -> str | None:
+        """
+        The token for one receiver: ``delivery.token``, else the metadata's for an OpenMetadata of the same origin.
+        """
+        scheme, _, place = url.partition("+")
+        if self.delivery_token is not None or scheme != "openmetadata":
+            return self.delivery_token
+        origin = _origin(place)
+        return self.metadata_token if origin and origin == _origin(self.metadata_url) else None
 
     def shareable(self) -> dict[str, str]:
         """
@@ -449,6 +461,21 @@ def without_secret(url: str) -> str:
         return parts._replace(netloc=f"{user}{host}").geturl()
     except ValueError:
         return "(a URL that cannot be read)"
+
+
+def _origin(url: str) -> tuple[str, str, int] | None:
+    """
+    Scheme, host and port, which a secret is bound to; None for what is no address of a server.
+
+    >>> _origin("https://OM.example/api"), _origin("catalog.yaml")
+    (('https', 'om.example', 443), None)
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return None
+    return (parts.scheme, parts.hostname, port) if parts.hostname and port else None
 
 
 def _without_secrets(text: str) -> str:

@@ -20,7 +20,7 @@ from fusion_magic.errors import FusionError, StoreError
 from fusion_magic.registry import opener
 
 if TYPE_CHECKING:
-    from fusion_magic.delivery import Delivery
+    from fusion_magic.delivery import Delivery, DeliveryContext
     from fusion_magic.engines import Engine
     from fusion_magic.jobs.resolve import NameResolver
     from fusion_magic.jobs.run import JobServices
@@ -103,20 +103,11 @@ class Wiring:
         """
         The receivers of lineage: the store's own graph, and those that ``delivery.url`` names.
         """
-        from fusion_magic.delivery import DeliveryContext
         from fusion_magic.delivery.local import LocalDelivery
 
-        engine = self.engine
-        context = DeliveryContext(
-            token=self.settings.delivery_token,
-            engine=engine.name,
-            namespace=engine.dataset_namespace(),
-            columns_of=self._columns_of,
-            sql=self.settings.delivery_sql,
-        )
         own: list[Delivery] = [LocalDelivery(self.store.outbox)]
         return own + [
-            opener("delivery", url, setting="delivery.url")(url, context)
+            opener("delivery", url, setting="delivery.url")(url, self._delivery_context(url))
             for url in self.settings.delivery_urls
         ]
 
@@ -248,6 +239,22 @@ class Wiring:
         if store is not None:
             store.close()
 
+    def _delivery_context(self, url: str) -> DeliveryContext:
+        from fusion_magic.delivery import DeliveryContext
+        from fusion_magic.jobs.stored_results import columns_of_result, stored_by
+
+        engine, store = self.engine, self.store
+        return DeliveryContext(
+            token=self.settings.delivery_token_for(url),
+            engine=engine.name,
+            namespace=engine.dataset_namespace(),
+            columns_of=self._columns_of,
+            sql=self.settings.delivery_sql,
+            made_columns=self._made_columns,
+            result_columns=columns_of_result,
+            stored_by=lambda name, before: stored_by(store, name, before),
+        )
+
     def _start_scheduler(self) -> None:
         # Nobody looks at this thread; the next cell tries again.
         with suppress(FusionError, OSError):
@@ -256,6 +263,17 @@ class Wiring:
     def _columns_of(self, fqn: str) -> tuple[Column, ...]:
         entity = self.metadata.find_by_fqn([fqn]).get(fqn)
         return entity.columns if entity is not None else ()
+
+    def _made_columns(self, fqn: str, trino_name: str) -> tuple[Column, ...]:
+        """
+        The columns that the engine itself has, whatever the metadata says.
+        """
+        from fusion_magic.metadata import Column, Entity
+        from fusion_magic.sql.trino_names import parse_trino_name
+
+        entity = Entity("", fqn, "table", parse_trino_name(trino_name))
+        found = self.engine.describe([entity]).get(fqn, {})
+        return tuple(Column(name, kind) for name, kind in found.items())
 
     def _find_made(self, fqn: str) -> tuple[str, ...] | None:
         from fusion_magic.sql.trino_names import parse_trino_name
