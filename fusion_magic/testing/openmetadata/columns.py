@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from .answers import Json, bad_request, unrecognized
-from .names import child_fqn, stored_name
+from .names import child_fqn
 from .versions import Version, select
 
 WORDS = (
@@ -60,8 +60,6 @@ def _check_column(column: Json, version: Version) -> Json:
         )
     _check_details(column, kind)
     kept = {key: value for key, value in column.items() if value is not None}
-    kept["name"] = stored_name(column["name"])
-    kept.setdefault("dataTypeDisplay", _display(column))
     kept.pop("fullyQualifiedName", None)
     if kind in {"STRUCT", "ARRAY", "MAP", "RECORD", "UNION"} and "children" in kept:
         kept["children"] = check_columns(kept["children"], version)
@@ -71,24 +69,12 @@ def _check_column(column: Json, version: Version) -> Json:
 def _check_details(column: Json, kind: str) -> None:
     if kind in _NEED_LENGTH and column.get("dataLength") is None:
         raise bad_request(
-            f"For column data types char, varchar, binary, varbinary dataLength must not be null: {column['name']}"
+            "For column data types char, varchar, binary, varbinary dataLength must not be null"
         )
     if kind == "ARRAY" and column.get("arrayDataType") is None:
-        raise bad_request(
-            f"For column data type array, arrayDataType must not be null: {column['name']}"
-        )
+        raise bad_request("For column data type array, arrayDataType must not be null")
     if kind == "STRUCT" and not column.get("children"):
-        raise bad_request(
-            f"For column data type struct, children must not be null: {column['name']}"
-        )
-
-
-def _display(column: Json) -> str:
-    kind = str(column["dataType"]).lower()
-    if kind == "array":
-        return f"array<{str(column['arrayDataType']).lower()}>"
-    length = column.get("dataLength")
-    return f"{kind}({length})" if length is not None and kind in {"char", "varchar"} else kind
+        raise bad_request("For column data type struct, children must not be null")
 
 
 def present_columns(columns: Sequence[Json], parent: str, *, with_tags: bool) -> list[Json]:

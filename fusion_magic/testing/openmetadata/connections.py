@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from .answers import Json, bad_request, unrecognized
-from .versions import Version, select
+from .versions import Version, select, words
 
 MASK = "*********"
 
@@ -41,26 +41,10 @@ _WORDS = {
     "Mssql": f"{_SQL} password database driver ingestAllDatabases uriString encrypt>=1.8 trustServerCertificate>=1.8",
     "Clickhouse": f"{_SQL} password databaseName duration secure https keyfile",
 }
-_SECRETS = frozenset(
-    [
-        "password",
-        "secretKey",
-        "awsSecretAccessKey",
-        "awsSessionToken",
-        "privateKey",
-        "snowflakePrivatekeyPassphrase",
-        "token",
-        "jwt",
-        "clientSecret",
-        "apiKey",
-        "personalAccessToken",
-        "jwtToken",
-        "passphrase",
-        "sslKey",
-        "sslCert",
-        "caCertificate",
-        "sslCertificate",
-    ]
+_SECRETS = words(
+    "password secretKey awsSecretAccessKey awsSessionToken privateKey snowflakePrivatekeyPassphrase token "
+    "jwt clientSecret apiKey personalAccessToken jwtToken passphrase sslKey sslCert caCertificate "
+    "sslCertificate"
 )
 _SCHEMES = {
     "Postgres": "postgresql+psycopg2",

@@ -108,15 +108,17 @@ class Controls:
 
     def deny(self, *operations: str, user: str = "ingestion-bot") -> None:
         """
-        Take rights away, such as ``EditLineage``.
+        Take rights away, such as ``EditLineage``, which goes before ``EditAll``.
         """
-        self._core.people.by_name[user].rights -= set(operations)
+        self._core.people.by_name[user].denied |= set(operations)
 
     def allow(self, *operations: str, user: str = "ingestion-bot") -> None:
         """
         Give rights.
         """
-        self._core.people.by_name[user].rights |= set(operations)
+        principal = self._core.people.by_name[user]
+        principal.rights |= set(operations)
+        principal.denied -= set(operations)
 
     @property
     def index_lags(self) -> bool:

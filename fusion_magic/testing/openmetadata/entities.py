@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import json
+import uuid
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -28,6 +29,7 @@ from .messages import Message
 from .present import fields_of, present
 from .routing import ROUTER, Request
 from .state import Entity, new_id
+from .versions import words
 
 LONGEST_LIST = 1_000_000
 
@@ -36,9 +38,11 @@ Filter = Callable[[Request, Entity], bool]
 FILTERS: dict[tuple[str, str], Filter] = {}
 # What happens besides, when an entity of that kind was written.
 WRITTEN: dict[str, Callable[[Request, Entity], None]] = {}
+# What a PUT over an entity of that kind must not lack.
+CHECKS: dict[str, Callable[[Request, Entity, Json], None]] = {}
 # The fields that the answer to a write has.
-_WRITE_FIELDS = frozenset(
-    {"owners", "extension", "tasks", "domain", "domains", "users", "usedBy", "queryUsedIn"}
+_WRITE_FIELDS = words(
+    "owners extension tasks domain domains users usedBy queryUsedIn schemaDefinition tableConstraints dataModel parent"
 )
 
 
@@ -89,6 +93,8 @@ def put(request: Request, kind: Kind, body: Any) -> tuple[int, Entity]:
         request.principal.demand("Create")
         return 201, create(request, message)
     request.principal.demand("EditAll")
+    if kind.type in CHECKS:
+        CHECKS[kind.type](request, entity, message.data)
     data, is_major = changes.merged(request, entity, message.data)
     was_deleted = entity.is_deleted
     if was_deleted:
@@ -138,8 +144,22 @@ def by_id(request: Request, kind: Kind, entity_id: str) -> Entity:
     """
     The entity that a path names by id, as ``include`` allows.
     """
+    check_id(entity_id)
     found = request.state.by_id.get(entity_id)
     return _included(request, kind, found, entity_id)
+
+
+def check_id(text: str) -> None:
+    """
+    Refuse what is no UUID, as a route that is not there.
+
+    Raises:
+        Refusal: It is none.
+    """
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        raise unhandled("HTTP 404 Not Found") from None
 
 
 def by_name(request: Request, kind: Kind, fqn: str) -> Entity:
@@ -164,7 +184,7 @@ Finder = Callable[[Request, Kind, str], Entity]
 
 
 def _get(kind: Kind, find: Finder, request: Request, name: str) -> Answer:
-    request.principal.demand("ViewAll", "ViewBasic")
+    request.principal.demand("ViewBasic")
     fields = fields_of(request, kind)
     entity = find(request, kind, name)
     return tagged(request, entity, present(request, entity, fields))
@@ -177,13 +197,13 @@ def tagged(request: Request, entity: Entity, body: Json) -> Answer:
     if request.version < (1, 9):
         return Answer(200, body)
     tag = f'W/"{entity.version}"'
-    if request.version >= (2, 0) and request.headers.get("If-None-Match") == tag:
+    if request.version >= (2, 0) and request.header("If-None-Match") == tag:
         return Answer(304, None, {"ETag": tag, "Cache-Control": "no-store"})
     return Answer(200, body, {"ETag": tag})
 
 
 def _list(kind: Kind, request: Request) -> Answer:
-    request.principal.demand("ViewAll", "ViewBasic")
+    request.principal.demand("ViewBasic")
     fields = fields_of(request, kind)
     limit = request.number("limit", 10)
     if not 0 <= limit <= LONGEST_LIST:
@@ -199,6 +219,8 @@ def page(found: list[Entity], limit: int, request: Request, show: Callable[[Enti
     """
     One page of *found*, which is in order.
     """
+    if request.one("after") and request.one("before"):
+        raise bad_request("Only one of before or after query parameter allowed")
     start = _after(found, request.one("after")) if request.one("after") else 0
     if request.one("before"):
         start = max(0, _after(found, request.one("before")) - 1 - limit)
@@ -221,7 +243,10 @@ def _after(found: list[Entity], cursor: str) -> int:
         last = json.loads(base64.b64decode(cursor, validate=True))
         key = (last["name"], last["id"])
     except (ValueError, KeyError, TypeError):
-        raise unhandled("Illegal base64 character") from None
+        raise Refusal(
+            500,
+            "An exception with message [Failed to process JSON ] was thrown while processing request.",
+        ) from None
     return bisect_right(found, key, key=lambda one: (one.name, one.id))
 
 
@@ -276,7 +301,8 @@ FILTERS["container", "root"] = lambda request, entity: (
 def _patch(kind: Kind, find: Finder, request: Request, name: str) -> Answer:
     entity = find(request, kind, name)
     operations = request.json()
-    request.principal.demand(*_needed(operations))
+    for operation in _needed(operations):
+        request.principal.demand(operation)
     _check_match(request, entity)
     fields = kind.fields(request.version)
     before = present(request, entity, fields)
@@ -311,24 +337,31 @@ def _patched(request: Request, entity: Entity, before: Json, after: Any) -> None
     store(request, entity, data, is_major=gone, is_patch=True)
 
 
+_PATCH_RIGHTS = {
+    "description": "EditDescription",
+    "displayName": "EditDisplayName",
+    "tags": "EditTags",
+    "owners": "EditOwners",
+    "extension": "EditCustomFields",
+}
+
+
 def _needed(operations: Any) -> list[str]:
+    """
+    The rights that a patch needs, by what its paths change; columns' paths name it last.
+    """
     if not isinstance(operations, list):
         raise bad_request("Unable to process JSON")
-    words = {
-        str(one.get("path", "")).split("/")[-1 if "columns" in str(one.get("path")) else 1]
-        for one in operations
-    }
-    names = {
-        "description": "EditDescription",
-        "tags": "EditTags",
-        "owners": "EditOwners",
-        "extension": "EditCustomFields",
-    }
-    return [*(names[word] for word in sorted(words & names.keys())), "EditAll"]
+    found = set()
+    for one in operations:
+        parts = str(one.get("path", "")).split("/")
+        names = [part for part in parts if part in _PATCH_RIGHTS]
+        found.add(_PATCH_RIGHTS[names[0]] if names else "EditAll")
+    return sorted(found)
 
 
 def _check_match(request: Request, entity: Entity) -> None:
-    wanted = request.headers.get("If-Match")
+    wanted = request.header("If-Match")
     if wanted and request.version >= (1, 9) and wanted != f'W/"{entity.version}"':
         raise Refusal(412, "The entity was changed by somebody else. Read it again.")
 
@@ -337,7 +370,7 @@ def _delete(kind: Kind, find: Finder, request: Request, name: str) -> Answer:
     request.principal.demand("Delete")
     is_hard = request.flag("hardDelete") or not kind.is_soft
     found = request.state.by_id.get(name) if find is by_id else request.state.find(kind.type, name)
-    if found is None or found.kind is not kind or (found.is_deleted and not is_hard):
+    if found is None or found.kind is not kind:
         raise not_found(kind.type, name)
     if not request.flag("recursive") and any(
         not one.is_deleted or is_hard for one in (found.children or {}).values()

@@ -27,15 +27,18 @@ def record(request: Request, event_type: str, entity: Entity) -> None:
     """
     if event_type == "entityNoChange":
         return
-    event = _event(request, event_type, entity)
-    request.state.events.append(event)
-    request.after += [partial(listener, event) for listener in request.state.listeners]
+    told = event(request, event_type, entity)
+    request.state.events.append(told)
+    request.after += [partial(listener, told) for listener in request.state.listeners]
 
 
-def _event(request: Request, event_type: str, entity: Entity) -> Json:
+def event(request: Request, event_type: str, entity: Entity) -> Json:
+    """
+    The change event of *entity*, which is not kept.
+    """
     before = (entity.change or {}).get("previousVersion", entity.version)
     # A hard delete bears the time of the last change before it.
-    event: Json = {
+    found: Json = {
         "id": new_id(),
         "eventType": event_type,
         "entityType": entity.kind.type,
@@ -47,10 +50,10 @@ def _event(request: Request, event_type: str, entity: Entity) -> Json:
         "entity": json.dumps(present(request, entity, ("owners", "tags"))),
     }
     if request.version >= (1, 8):
-        event["entityFullyQualifiedName"] = entity.fqn
+        found["entityFullyQualifiedName"] = entity.fqn
     if entity.change is not None and event_type != "entityCreated":
-        event["changeDescription"] = entity.change
-    return event
+        found["changeDescription"] = entity.change
+    return found
 
 
 def rename_last(request: Request, event_type: str) -> None:
@@ -70,9 +73,9 @@ def list_events(request: Request) -> Answer:
     return Answer(200, {"data": found, "paging": {"total": len(found)}})
 
 
-def _is_asked(request: Request, event: Json, since: int) -> bool:
-    return event["timestamp"] >= since and any(
-        event["eventType"] in types and _names(request, parameter, event["entityType"])
+def _is_asked(request: Request, told: Json, since: int) -> bool:
+    return told["timestamp"] >= since and any(
+        told["eventType"] in types and _names(request, parameter, told["entityType"])
         for parameter, types in _PARAMETERS.items()
     )
 

@@ -98,6 +98,20 @@ class Fillable:
             request.principal.is_bot = True
             return present(request, entity, entity.kind.fields(state.version))
 
+    def add_edge(self, source: str, target: str, **details: Any) -> None:
+        """
+        Let data flow from the entity of id *source* to that of id *target*; *details* is what the edge says.
+        """
+        kept = {"source": "Manual", "columnsLineage": [], **details}
+        with self._core.state.lock:
+            self._core.state.put_edge(source, target, kept)
+
+    def edge(self, source: str, target: str) -> dict[str, Any] | None:
+        """
+        What the edge between two ids says, or None where there is none.
+        """
+        return self._core.state.edges.get((source, target))
+
     def soft_delete(self, fqn: str, *, kind: str = "table") -> None:
         """
         Mark an entity and what is below it as deleted.

@@ -87,7 +87,7 @@ class Filler:
         """
         What is above *fqn*, made where it is missing.
         """
-        parts = [names.stored_name(part) for part in names.split(fqn)]
+        parts = [names.unquoted(part) for part in names.split(fqn)]
         service_kind = _SERVICES[kind]
         above = self._state.find(service_kind, names.quote(parts[0]))
         if above is None:
@@ -104,7 +104,7 @@ class Filler:
         A table with its parents.
         """
         schema = self.parents(fqn, "table", service_type)
-        name = names.stored_name(names.split(fqn)[-1])
+        name = names.unquoted(names.split(fqn)[-1])
         return self.put(
             "table",
             {"name": name, "databaseSchema": schema.fqn, "columns": column_list(columns), **facts},
@@ -117,7 +117,7 @@ class Filler:
         A container with the containers and the service above it.
         """
         service = self.parents(fqn, "container", service_type)
-        *above, last = [names.stored_name(part) for part in names.split(fqn)[1:]]
+        *above, last = [names.unquoted(part) for part in names.split(fqn)[1:]]
         parent: Entity = service
         for name in above:
             known = self._state.find("container", names.child_fqn(parent.fqn, name))
@@ -142,7 +142,7 @@ class Filler:
                 if '"' in fqn:
                     above, name = (
                         self.parents(fqn, "table", service_type).fqn,
-                        names.stored_name(names.split(fqn)[-1]),
+                        names.unquoted(names.split(fqn)[-1]),
                     )
                 if above not in schemas:
                     schemas[above] = self.parents(fqn, "table", service_type)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from .versions import Version, select
+from .versions import Version, select, words
 
 _COMMON = "name displayName description owners tags domain<1.9 domains>=1.9"
 _ASSET = f"{_COMMON} dataProducts extension sourceUrl lifeCycle sourceHash entityStatus>=1.10"
@@ -17,69 +17,20 @@ _ENTITY = (
 )
 
 # What an answer holds only where ``fields`` names it.
-ASKED = frozenset(
-    [
-        "tags",
-        "owners",
-        "followers",
-        "votes",
-        "dataProducts",
-        "extension",
-        "usageSummary",
-        "joins",
-        "sampleData",
-        "tablePartition",
-        "testSuite",
-        "customMetrics",
-        "lifeCycle",
-        "certification",
-        "queries",
-        "pipelineObservability",
-        "dataContract",
-        "aliases",
-        "children",
-        "databaseSchemas",
-        "tables",
-        "pipelineStatus",
-        "users",
-        "queryUsedIn",
-        "usedBy",
-        "domains",
-        "experts",
-        "reviewers",
-        "testCaseResult",
-        "testDefinition",
-        "testCaseStatus",
-        "pipelineStatuses",
-        "tests",
-        "summary",
-        "customProperties",
-        "roles",
-        "teams",
-    ]
+ASKED = words(
+    "tags owners followers votes dataProducts extension usageSummary joins sampleData tablePartition "
+    "testSuite customMetrics lifeCycle certification queries pipelineObservability dataContract aliases "
+    "children databaseSchemas tables pipelineStatus users queryUsedIn domains experts reviewers "
+    "testCaseResult testDefinition testCaseStatus pipelineStatuses tests summary customProperties roles "
+    "teams schemaDefinition tableConstraints "
+    "pipelines dataModel parent tasks"
 )
 # What such a field holds where there is nothing.
-EMPTY_LISTS = frozenset(
-    [
-        "tags",
-        "owners",
-        "followers",
-        "dataProducts",
-        "domains",
-        "children",
-        "databaseSchemas",
-        "tables",
-        "users",
-        "queryUsedIn",
-        "roles",
-        "teams",
-        "experts",
-        "reviewers",
-        "tests",
-        "customProperties",
-    ]
+EMPTY_LISTS = words(
+    "tags owners followers dataProducts domains children databaseSchemas tables users queryUsedIn roles "
+    "teams experts reviewers tests customProperties customMetrics pipelines"
 )
-REFERENCES = frozenset(["owners", "followers", "users", "queryUsedIn", "experts", "reviewers"])
+REFERENCES = words("owners followers users queryUsedIn experts reviewers")
 
 
 @dataclass(frozen=True)

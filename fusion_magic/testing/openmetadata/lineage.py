@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .answers import Answer, Json, Refusal, bad_request, not_found, unhandled
+from .answers import Answer, Json, Refusal, bad_request, not_found, unhandled, unrecognized
 from .columns import column_fqns
 from .json_patch import apply_patch
 from .names import split
@@ -19,10 +19,6 @@ from .versions import select
 
 DEEPEST = 3
 
-_DETAILS = (
-    "sqlQuery columnsLineage pipeline source description createdAt>=1.7 createdBy>=1.7 updatedAt>=1.7 updatedBy>=1.7 "
-    "assetEdges>=1.7 tempLineageTables>=2.0"
-)
 _SOURCES = (
     "Manual ViewLineage QueryLineage PipelineLineage DashboardLineage DbtLineage SparkLineage OpenLineage "
     "ExternalTableLineage CrossDatabaseLineage>=1.7 ChildAssets>=1.7"
@@ -34,14 +30,25 @@ def put_edge(request: Request) -> Answer:
     """
     Make the edge that the body names, or replace what it says.
     """
-    edge = request.json().get("edge")
-    if not isinstance(edge, dict):
-        raise bad_request("[edge must not be null]")
-    source, target = (_end(request, edge.get(name)) for name in ("fromEntity", "toEntity"))
-    request.principal.demand("EditLineage", "EditAll")
+    edge = _edge(request.json())
+    source, target = (_end(request, edge[name]) for name in ("fromEntity", "toEntity"))
+    request.principal.demand("EditLineage")
     details = edge.get("lineageDetails")
     request.state.put_edge(source.id, target.id, _checked(request, source, target, details))
     return Answer(200)
+
+
+def _edge(body: Any) -> Json:
+    for name in body:
+        if name != "edge":
+            raise unrecognized(name, "api.lineage.AddLineage", frozenset({"edge"}))
+    edge: Json | None = body.get("edge")
+    if edge is None:
+        raise bad_request("[edge must not be null]")
+    missing = [name for name in ("fromEntity", "toEntity") if edge.get(name) is None]
+    if missing:
+        raise bad_request(f"[{', '.join(f'{name} must not be null' for name in missing)}]")
+    return edge
 
 
 def _end(request: Request, given: Any) -> Entity:
@@ -58,11 +65,10 @@ def _end(request: Request, given: Any) -> Entity:
 def _checked(request: Request, source: Entity, target: Entity, given: Json | None) -> Json | None:
     if given is None:
         return None
-    known = select(_DETAILS, request.version)
-    details = {key: value for key, value in given.items() if key in known and value is not None}
-    details.setdefault("source", "Manual")
-    details.setdefault("columnsLineage", [])
-    _check_source(request, details["source"])
+    # What is unknown is kept, and a source that is null is none, whatever reading says.
+    details = {"source": "Manual", "columnsLineage": [], **given}
+    details = {key: value for key, value in details.items() if value is not None}
+    _check_source(request, details.get("source", "Manual"))
     if "pipeline" in details:
         pipeline = _end(request, details["pipeline"])
         details["pipeline"] = reference(pipeline)
@@ -90,6 +96,9 @@ def _columns(request: Request, source: Entity, target: Entity, given: Iterable[J
     """
     found = []
     for one in given:
+        if not one.get("fromColumns") and request.version < (1, 8):
+            found.append(one)
+            continue
         from_columns = [name for name in one.get("fromColumns", ()) if _has(request, source, name)]
         if from_columns and one.get("toColumn") and _has(request, target, one["toColumn"]):
             found.append({**one, "fromColumns": from_columns})
@@ -129,7 +138,7 @@ def get_edge(request: Request, source: str, target: str) -> Answer:
     details = request.state.edges.get((source, target))
     if details is None:
         raise Refusal(404, f"Lineage edge not found between {source} and  {target}")
-    return Answer(200, {"edge": details})
+    return Answer(200, {"edge": {"source": "Manual", **details}})
 
 
 @ROUTER.on("PATCH", "lineage/{}/{}/{}/{}")
@@ -140,18 +149,14 @@ def patch_edge(
     Change what one edge says; columns are not checked.
     """
     one, other = request.state.get(source_type, source), request.state.get(target_type, target)
-    request.principal.demand("EditLineage", "EditAll")
+    request.principal.demand("EditLineage")
     details = request.state.edges.get((one.id, other.id))
     if details is None:
         raise Refusal(
             404, f"Lineage edge not found between {source_type} {source} and {target_type} {target}"
         )
-    known = select(_DETAILS, request.version)
-    patched = {
-        key: value
-        for key, value in apply_patch(details, request.json()).items()
-        if key in known and value is not None
-    }
+    after = apply_patch(details, request.json())
+    patched = {key: value for key, value in after.items() if value is not None}
     patched.setdefault("columnsLineage", [])
     request.state.put_edge(one.id, other.id, patched)
     return Answer(200, patched)
@@ -170,7 +175,7 @@ def delete_edge(
 
 
 def _deleted(request: Request, source: str, target: str) -> Answer:
-    request.principal.demand("EditLineage", "EditAll")
+    request.principal.demand("EditLineage")
     if not request.state.remove_edge(source, target):
         raise Refusal(404, "Lineage edge not found")
     return Answer(200)
@@ -205,7 +210,7 @@ def put_edge_by_name(request: Request, *names: str) -> Answer:
     As ``put_edge``, by FQNs; the body is the details alone.
     """
     one, other = _pair(request, names)  # type: ignore[arg-type] # the route has four braces
-    request.principal.demand("EditLineage", "EditAll")
+    request.principal.demand("EditLineage")
     request.state.put_edge(one.id, other.id, _checked(request, one, other, request.json()))
     return Answer(200)
 
@@ -224,13 +229,13 @@ def delete_by_source(request: Request, kind: str, target: str, source: str) -> A
     """
     Forget the edges into an entity that came from one *source*.
     """
-    request.principal.demand("EditLineage", "EditAll")
+    request.principal.demand("EditLineage")
     if source == "PipelineLineage" and request.version < (1, 8):
         raise unhandled("org.postgresql.util.PSQLException: ERROR: operator does not exist")
     request.state.get(kind, target)
     for other in list(request.state.upstream.get(target, ())):
         details = request.state.edges[other, target]
-        if details is not None and details["source"] == source:
+        if details is not None and details.get("source") == source:
             request.state.remove_edge(other, target)
     return Answer(200)
 
@@ -277,8 +282,8 @@ def _graph(request: Request, entity: Entity) -> Answer:
     _walk(state, entity, up, _above, nodes, upstream)
     _walk(state, entity, down, _below, nodes, downstream)
     body = {
-        "entity": reference(entity),
-        "nodes": [reference(one) for one in nodes.values()],
+        "entity": reference(entity, request.url),
+        "nodes": [reference(one, request.url) for one in nodes.values()],
         "upstreamEdges": upstream,
         "downstreamEdges": downstream,
     }

@@ -211,7 +211,7 @@ class _Handler(BaseHTTPRequestHandler):
             method=self.command,
             path=unquote(path).removeprefix("/api"),
             query=parse_qs(query, keep_blank_values=True),
-            headers=dict(self.headers.items()),
+            headers={name.lower(): value for name, value in self.headers.items()},
             raw=raw,
             url=f"http://127.0.0.1:{port}/api",
             principal=_NOBODY,

@@ -15,9 +15,10 @@ from . import connections, tags
 from .answers import Json, bad_request, not_found, unrecognized
 from .columns import check_columns
 from .kinds import Kind
-from .names import LONGEST_FQN, check_name, child_fqn, stored_name
+from .names import LONGEST_FQN, check_name, child_fqn
 from .routing import Request
 from .state import Entity
+from .versions import select
 
 
 @dataclass
@@ -57,6 +58,7 @@ def read(request: Request, kind: Kind, body: Any) -> Message:
     if kind.path.startswith("services/") and "serviceType" in body:
         connections.check_service(kind.type, body, request.version)
     body = dict(body)
+    _check_values(request, kind, body)
     place = PLACE.get(kind.type) or partial(_place, kind)
     name, parent = place(request, body)
     check_name(name, request.version)
@@ -88,6 +90,27 @@ def check_properties(request: Request, kind: Kind, body: Any) -> None:
         raise bad_request(f"[{', '.join(f'{key} must not be null' for key in missing)}]")
 
 
+# Properties that hold one of a few words, or a list of these.
+_VALUES = {
+    ("container", "fileFormats"): "zip gz zstd csv tsv json parquet avro MF4>=1.8",
+    (
+        "table",
+        "tableType",
+    ): "Regular External Dynamic View SecureView MaterializedView Iceberg Local Partitioned Foreign "
+    "Transient Stream>=1.7 Stage>=1.11 SemanticView>=2.0",
+}
+
+
+def _check_values(request: Request, kind: Kind, body: Json) -> None:
+    for name, given in body.items():
+        legal = _VALUES.get((kind.type, name))
+        for one in given if isinstance(given, list) else [given]:
+            if legal is not None and one is not None and one not in select(legal, request.version):
+                raise bad_request(
+                    f"Cannot construct instance of `org.openmetadata.schema.type.{name[0].upper()}{name[1:]}`, problem: {one}"
+                )
+
+
 def clean(request: Request, kind: Kind, given: Json) -> Json:
     """
     Properties as they are stored; those that are null are not there.
@@ -100,7 +123,7 @@ def clean(request: Request, kind: Kind, given: Json) -> Json:
 
 
 def _place(kind: Kind, request: Request, body: Json) -> tuple[str, Entity | None]:
-    name = stored_name(body["name"])
+    name = body["name"]
     if not kind.parent:
         return name, None
     return name, request.state.named(kind.parent, body[kind.parent_key])
@@ -110,7 +133,7 @@ def _place_container(request: Request, body: Json) -> tuple[str, Entity | None]:
     service = request.state.named("storageService", body["service"])
     parent = body.pop("parent", None)
     above = request.state.get("container", parent["id"]) if parent else service
-    return stored_name(body["name"]), above
+    return body["name"], above
 
 
 def _place_user(_request: Request, body: Json) -> tuple[str, Entity | None]:
@@ -121,7 +144,7 @@ def _place_user(_request: Request, body: Json) -> tuple[str, Entity | None]:
 
 def _place_by_reference(request: Request, body: Json) -> tuple[str, Entity | None]:
     given = body["service"]
-    return stored_name(body["name"]), request.state.get(given["type"], given["id"])
+    return body["name"], request.state.get(given["type"], given["id"])
 
 
 def references(request: Request, _kind: Kind, given: Any) -> list[Json]:

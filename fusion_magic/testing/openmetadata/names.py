@@ -2,7 +2,7 @@
 OpenMetadata's names: parts joined by dots, and what a part may hold.
 
 Only a part with a dot in it is quoted, and a quote cannot be escaped: ``lake."raw.events".2024``. A part that is
-quoted without need loses its quotes when it is stored, and is not found when it is looked up.
+quoted without need has no quotes in the FQN, and is not found when it is looked up.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ def quote(part: str) -> str:
 
 def child_fqn(parent: str | None, name: str) -> str:
     """
-    The FQN of *name* below *parent*.
+    The FQN of *name* below *parent*; quotes that *name* does not need are not in it.
     """
+    name = unquoted(name)
     return quote(name) if parent is None else f"{parent}.{quote(name)}"
 
 
@@ -52,9 +53,9 @@ def split(fqn: str) -> list[str]:
     raise bad_request(f"Invalid fully qualified name {fqn}")
 
 
-def stored_name(name: str) -> str:
+def unquoted(name: str) -> str:
     """
-    *name* without the quotes that it does not need.
+    *name* without quotes around it.
     """
     return name[1:-1] if re.fullmatch(r'"[^"]+"', name) else name
 
@@ -70,5 +71,5 @@ def check_name(name: str, version: Version) -> None:
         raise bad_request(f"[name size must be between 1 and {LONGEST_NAME}]")
     if "::" in name or "\n" in name or (version >= (2, 0) and _SINCE_2_FORBIDDEN.search(name)):
         raise bad_request('[name must match "^((?!::).)*$"]')
-    if '"' in name:
+    if '"' in unquoted(name):
         raise bad_request(f"Invalid name {name}")

@@ -9,35 +9,18 @@ import hashlib
 import hmac
 import json
 from dataclasses import dataclass, field
-from typing import Any
 
 from .answers import Answer, Json, unauthorized
 from .present import fields_of, present
 from .routing import BOT_RIGHTS, PERSON_RIGHTS, ROUTER, Principal, Request
+from .versions import ordered
 
 _KEY = b"openmetadata test server"
-_OPERATIONS = [
-    "Create",
-    "Delete",
-    "ViewAll",
-    "ViewBasic",
-    "ViewUsage",
-    "ViewTests",
-    "ViewQueries",
-    "EditAll",
-    "EditCustomFields",
-    "EditDescription",
-    "EditDisplayName",
-    "EditLineage",
-    "EditOwners",
-    "EditQueries",
-    "EditStatus",
-    "EditTags",
-    "EditTests",
-    "EditUsage",
-    "Trigger",
-    "Deploy",
-]
+_OPERATIONS = ordered(
+    "Create Delete ViewAll ViewBasic ViewUsage ViewTests ViewQueries EditAll EditCustomFields EditDescription "
+    "EditDisplayName EditLineage EditOwners EditQueries EditStatus EditTags EditTests EditUsage Trigger Deploy",
+    (0, 0),
+)
 
 
 def _part(value: bytes) -> str:
@@ -148,10 +131,11 @@ def permissions_by_id(request: Request, resource: str, entity_id: str) -> Answer
 
 
 def _permissions(principal: Principal, resource: str) -> Json:
-    def access(operation: str) -> str:
-        return "allow" if principal.is_admin or operation in principal.rights else "notAllow"
-
-    told: list[dict[str, Any]] = [{"operation": one, "access": access(one)} for one in _OPERATIONS]
+    # Who may do everything has the four that mean that, and not each by name.
+    named = [one for one in _OPERATIONS if not principal.is_bot or one in principal.rights]
+    told = [
+        {"operation": one, "access": "allow" if principal.may(one) else "notAllow"} for one in named
+    ]
     return {"resource": resource, "permissions": told}
 
 

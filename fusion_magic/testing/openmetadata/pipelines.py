@@ -22,7 +22,7 @@ def put_status(request: Request, fqn: str) -> Answer:
     """
     Keep one run of a pipeline; the same time again replaces it.
     """
-    request.principal.demand("EditStatus", "EditAll")
+    request.principal.demand("EditStatus")
     pipeline = request.state.named("pipeline", fqn)
     _keep(request, pipeline, request.json())
     return Answer(200, present(request, pipeline, ("pipelineStatus", "tasks")))
@@ -33,7 +33,7 @@ def put_statuses(request: Request, fqn: str) -> Answer:
     """
     Keep several runs.
     """
-    request.principal.demand("EditStatus", "EditAll")
+    request.principal.demand("EditStatus")
     pipeline = request.state.named("pipeline", fqn)
     for one in request.json():
         _keep(request, pipeline, one)
@@ -68,7 +68,12 @@ def list_statuses(request: Request, fqn: str) -> Answer:
     The runs between two times, newest first.
     """
     pipeline = request.state.named("pipeline", fqn)
-    start, end = request.number("startTs", 0), request.number("endTs", 1 << 62)
+    missing = [name for name in ("endTs", "startTs") if name not in request.query]
+    if missing:
+        raise bad_request(
+            f"[{', '.join(f'query param {name} must not be null' for name in missing)}]"
+        )
+    start, end = request.number("startTs", 0), request.number("endTs", 0)
     runs: dict[int, Json] = pipeline.fact("runs", dict)
     found = [runs[at] for at in sorted(runs, reverse=True) if start <= at <= end]
     return Answer(200, {"data": found, "paging": {"total": len(found)}})

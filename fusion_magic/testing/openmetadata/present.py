@@ -4,6 +4,7 @@ Entities as answers: references filled in, fields that were asked for, secrets m
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection
 from typing import Any
 
@@ -11,6 +12,7 @@ from .answers import Json, bad_request
 from .columns import present_columns
 from .connections import masked
 from .kinds import ASKED, EMPTY_LISTS, REFERENCES, Kind
+from .names import child_fqn
 from .routing import Request
 from .state import Entity, State
 
@@ -32,6 +34,8 @@ def reference(entity: Entity, url: str = "") -> Json:
     for name in ("description", "displayName"):
         if entity.data.get(name):
             found[name] = entity.data[name]
+    # References show the name twice where there is no other.
+    found.setdefault("displayName", entity.name)
     if url:
         found["href"] = href(entity, url)
     return found
@@ -72,7 +76,7 @@ def present(request: Request, entity: Entity, fields: Collection[str] = ()) -> J
     legal = entity.kind.fields(request.version)
     shown = {
         **heading(entity, request.url),
-        **ancestors(entity, request.url),
+        **ancestors(entity, request.url, fields),
         **_own(request, entity, fields),
     }
     for name in fields:
@@ -99,12 +103,14 @@ def heading(entity: Entity, url: str) -> Json:
     }
     if entity.kind.type == "query":
         del found["deleted"]
+    if entity.kind.type == "database":
+        found["default"] = False
     if entity.change is not None:
         found["changeDescription"] = entity.change
     return found
 
 
-def ancestors(entity: Entity, url: str) -> Json:
+def ancestors(entity: Entity, url: str, fields: Collection[str] = ()) -> Json:
     """
     References to what is above *entity*.
     """
@@ -116,8 +122,9 @@ def ancestors(entity: Entity, url: str) -> Json:
             found["service"] = reference(above, url)
             if entity.kind.type not in {"query", "ingestionPipeline"}:
                 found["serviceType"] = above.data["serviceType"]
-        elif kind == entity.kind.type or kind == "tag":
-            found.setdefault("parent", reference(above, url))
+        elif kind in {entity.kind.type, "tag"}:
+            if "parent" in fields:
+                found.setdefault("parent", reference(above, url))
         else:
             found.setdefault(kind, reference(above, url))
         above = above.parent
@@ -137,12 +144,13 @@ def _value(request: Request, entity: Entity, name: str, value: Any, fields: Coll
     if name in REFERENCES:
         return [expanded(request.state, one, request.url) for one in value]
     if name == "columns":
-        return present_columns(value, entity.fqn, with_tags="tags" in fields)
+        columns = present_columns(value, entity.fqn, with_tags="tags" in fields)
+        return [{"dataTypeDisplay": one["dataType"].lower(), **one} for one in columns]
     if name == "dataModel" and isinstance(value.get("columns"), list):
         columns = present_columns(value["columns"], entity.fqn, with_tags="tags" in fields)
         return {**value, "columns": columns}
     if name == "tasks":
-        return [{**one, "fullyQualifiedName": f"{entity.fqn}.{one['name']}"} for one in value]
+        return [{**one, "fullyQualifiedName": child_fqn(entity.fqn, one["name"])} for one in value]
     if name == "connection":
         return value if request.principal.is_bot else masked(value)
     return _reference_value(request, name, value)
@@ -178,8 +186,8 @@ def _asked(request: Request, entity: Entity, name: str) -> Any:
     value = (entity.facts or {}).get(name)
     if value is not None:
         return value() if callable(value) else value
-    if name == "usageSummary":
-        return _no_usage()
+    if name in {"usageSummary", "joins"}:
+        return _no_usage() if name == "usageSummary" else _no_joins()
     return [] if name in EMPTY_LISTS else None
 
 
@@ -198,4 +206,19 @@ def _inherited(request: Request, entity: Entity, name: str) -> Any:
 
 def _no_usage() -> Json:
     none = {"count": 0, "percentileRank": 0.0}
-    return {"dailyStats": none, "weeklyStats": none, "monthlyStats": none, "date": "1970-01-01"}
+    return {
+        "dailyStats": none,
+        "weeklyStats": none,
+        "monthlyStats": none,
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+    }
+
+
+def _no_joins() -> Json:
+    first = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=30)
+    return {
+        "startDate": first.isoformat(),
+        "dayCount": 30,
+        "columnJoins": [],
+        "directTableJoins": [],
+    }

@@ -8,10 +8,9 @@ import hashlib
 from typing import Any
 
 from . import entities
-from .answers import Answer, Json, bad_request, conflict
+from .answers import Answer, Json, bad_request, conflict, unhandled
 from .kinds import BY_TYPE, Kind
 from .messages import CLEAN, PLACE, references
-from .names import stored_name
 from .present import present
 from .routing import ROUTER, Request
 from .state import Entity, new_id
@@ -27,8 +26,8 @@ def checksum(text: str) -> str:
 def _place(request: Request, body: Json) -> tuple[str, Entity | None]:
     service = request.state.named("databaseService", body["service"])
     digest = checksum(body["query"])
-    name = stored_name(body.get("name") or digest)
-    body["checksum"] = digest
+    name = body.get("name") or digest
+    body |= {"checksum": digest, "processedLineage": bool(body.get("processedLineage"))}
     fqn = f"{service.fqn}.{name}"
     for other in request.state.of_kind("query"):
         if other.data["checksum"] == digest and other.fqn != fqn:
@@ -49,6 +48,24 @@ def _on_table(request: Request, entity: Entity) -> bool:
 
 
 PLACE["query"] = _place
+
+
+def _no_used_by(_request: Request, _kind: Kind, _given: Any) -> Any:
+    # What a message says of it is not kept; ``/usedBy`` adds to it.
+    return []
+
+
+def _check_users(_request: Request, entity: Entity, data: Json) -> None:
+    if entity.data.get("users") and data.get("users") is None:
+        entity.data = {**entity.data, "users": []}
+        raise unhandled(
+            'Cannot invoke "java.util.List.iterator()" because "updatedFromRefs" is null'
+        )
+    data.setdefault("usedBy", [])
+
+
+entities.CHECKS["query"] = _check_users
+CLEAN["usedBy"] = _no_used_by
 CLEAN["users"] = _users
 CLEAN["queryUsedIn"] = references
 entities.FILTERS["query", "entityId"] = _on_table
@@ -87,14 +104,14 @@ def add_used_by(request: Request, query_id: str) -> Answer:
 
 
 def _added(request: Request, query_id: str, name: str, more: list[Any]) -> Answer:
-    request.principal.demand("EditAll", "EditQueries")
+    request.principal.demand("EditAll")
     query = request.state.get("query", query_id)
     before = query.data.get(name, [])
     data = {**query.data, name: [*before, *(one for one in more if one not in before)]}
     entities.store(request, query, data)
     event: Json = {
         "id": new_id(),
-        "eventType": "entityFieldsChanged",
+        "eventType": "entityUpdated",
         "entityType": "query",
         "entityId": query.id,
         "entityFullyQualifiedName": query.fqn,

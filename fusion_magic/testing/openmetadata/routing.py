@@ -11,44 +11,11 @@ from typing import Any
 
 from .answers import Answer, Refusal, bad_request, forbidden, unhandled
 from .state import State
-from .versions import Version
+from .versions import Version, words
 
 # What a bot of the ingestion's role may do, and an ordinary user.
-BOT_RIGHTS = frozenset(
-    [
-        "Create",
-        "Delete",
-        "EditAll",
-        "EditLineage",
-        "EditUsage",
-        "EditQueries",
-        "EditStatus",
-        "EditTests",
-        "EditCustomFields",
-        "EditTags",
-        "EditOwners",
-        "EditDescription",
-        "Trigger",
-        "Deploy",
-        "ViewAll",
-        "ViewBasic",
-        "ViewUsage",
-        "ViewTests",
-        "ViewQueries",
-    ]
-)
-PERSON_RIGHTS = frozenset(
-    [
-        "EditDescription",
-        "EditTags",
-        "EditOwners",
-        "ViewAll",
-        "ViewBasic",
-        "ViewUsage",
-        "ViewTests",
-        "ViewQueries",
-    ]
-)
+BOT_RIGHTS = words("Create Delete EditAll ViewAll Trigger")
+PERSON_RIGHTS = words("EditDescription EditTags EditOwners ViewAll")
 
 
 @dataclass(eq=False)
@@ -58,22 +25,34 @@ class Principal:
 
     Attributes:
         rights: Operations that the principal may do on everything.
+        denied: Operations that a rule forbids, whatever allows them.
     """
 
     name: str
     is_bot: bool = False
     is_admin: bool = False
     rights: set[str] = field(default_factory=set)
+    denied: set[str] = field(default_factory=set)
 
-    def demand(self, *operations: str) -> None:
+    def may(self, operation: str) -> bool:
         """
-        Go on where one of *operations* is allowed.
+        Whether *operation* is allowed: itself, or by ``EditAll`` and ``ViewAll``, unless it is denied.
+        """
+        if self.is_admin or operation in self.rights:
+            return self.is_admin or operation not in self.denied
+        every = "EditAll" if operation.startswith("Edit") else "ViewAll"
+        is_part = operation.startswith(("Edit", "View"))
+        return is_part and every in self.rights and self.denied.isdisjoint({operation, every})
+
+    def demand(self, operation: str) -> None:
+        """
+        Go on where *operation* is allowed.
 
         Raises:
-            Refusal: None is (403).
+            Refusal: It is not (403).
         """
-        if not self.is_admin and self.rights.isdisjoint(operations):
-            raise forbidden(self.name, operations[0])
+        if not self.may(operation):
+            raise forbidden(self.name, operation)
 
 
 @dataclass(eq=False)
@@ -83,6 +62,7 @@ class Request:
 
     Attributes:
         query: Each parameter with its values, in order.
+        headers: By their names in lower case.
         url: The server's own, ``http://host:port/api``.
         principal: Who asks.
         after: What runs when the state is no longer locked.
@@ -130,6 +110,12 @@ class Request:
             raise unhandled("HTTP 404 Not Found")
         return int(text)
 
+    def header(self, name: str) -> str:
+        """
+        The header of that *name*, in any case, or nothing.
+        """
+        return self.headers.get(name.lower(), "")
+
     def json(self) -> Any:
         """
         The body.
@@ -137,7 +123,7 @@ class Request:
         Raises:
             Refusal: It is no JSON (400), or does not say that it is (500).
         """
-        content = self.headers.get("Content-Type", "").split(";")[0].strip().lower()
+        content = self.header("Content-Type").split(";")[0].strip().lower()
         wanted = "application/json-patch+json" if self.method == "PATCH" else "application/json"
         if content != wanted:
             raise unhandled("HTTP 415 Unsupported Media Type")

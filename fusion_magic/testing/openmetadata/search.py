@@ -15,18 +15,10 @@ from .kinds import BY_TYPE
 from .present import present
 from .routing import ROUTER, Request
 from .state import Entity
+from .versions import words
 
-_FIELDS = frozenset(
-    {
-        "owners",
-        "tags",
-        "followers",
-        "usageSummary",
-        "extension",
-        "domain",
-        "domains",
-        "certification",
-    }
+_FIELDS = words(
+    "owners tags followers usageSummary extension domain domains certification dataModel tasks schemaDefinition parent"
 )
 _DATA_ASSETS = (
     "table",
@@ -81,7 +73,7 @@ def search(request: Request) -> Answer:
     """
     Hits of a text and a filter.
     """
-    request.principal.demand("ViewAll", "ViewBasic")
+    request.principal.demand("ViewBasic")
     entities = _matching(request)
     score = _scorer(request.one("q") or "*")
     scored = [(points, entity) for entity in entities if (points := score(entity)) > 0]

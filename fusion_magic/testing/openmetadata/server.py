@@ -7,7 +7,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from . import custom_properties, entities, lineage, pipelines, queries, search, usage
+from . import custom_properties, entities, lineage, pipelines, queries, search, services, usage
 from .controls import Controls
 from .fillable import Fillable
 from .listener import Connection, Core
@@ -16,7 +16,7 @@ from .state import State
 from .versions import parse_version
 
 # What answers the routes; to be loaded is all that they are for here.
-ROOMS = (custom_properties, entities, lineage, pipelines, queries, search, usage)
+ROOMS = (custom_properties, entities, lineage, pipelines, queries, search, services, usage)
 
 
 class OpenMetadataServer(Controls, Fillable):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from . import events
 from .answers import Answer, Json, bad_request
 from .columns import column_fqns
 from .present import present, reference
@@ -32,7 +33,7 @@ def _report(request: Request, entity: Entity, *, is_added: bool) -> Answer:
             total[day] = total.get(day, 0) + count
             above.set_fact("usageSummary", partial(summary, above))
     entity.set_fact("usageSummary", partial(summary, entity))
-    return Answer(201, {**present(request, entity, ("usageSummary",))})
+    return Answer(201, events.event(request, "entityUpdated", entity))
 
 
 def summary(entity: Entity) -> Json:

@@ -26,6 +26,13 @@ def parse_version(text: str) -> Version:
     return int(found[1]), int(found[2])
 
 
+def words(text: str) -> frozenset[str]:
+    """
+    The words of *text*.
+    """
+    return frozenset(text.split())
+
+
 @cache
 def select(words: str, version: Version) -> frozenset[str]:
     """

@@ -88,7 +88,9 @@ class Api:
         The answer to one request; *path* is below ``/v1`` and is sent as it is.
         """
         parts = urlsplit(self.target.url)
-        make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        make = (
+            http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        )
         connection = make(parts.hostname or "", parts.port, timeout=60)
         kind = "application/json-patch+json" if method == "PATCH" else "application/json"
         sent = {"Authorization": f"Bearer {self.token}", "Content-Type": kind, **(headers or {})}
@@ -161,7 +163,9 @@ class Place(Api):
         return Api(self.target, self.target.admin_token)
 
     def prepare(self) -> None:
-        service = self.made("services/databaseServices", {"name": self.name, "serviceType": "CustomDatabase"})
+        service = self.made(
+            "services/databaseServices", {"name": self.name, "serviceType": "CustomDatabase"}
+        )
         self.forget_later("services/databaseServices", service["id"])
         self.made("databases", {"name": "db", "service": self.name})
         self.made("databaseSchemas", {"name": "s", "database": f"{self.name}.db"})
@@ -177,14 +181,20 @@ class Place(Api):
         for path, entity_id in reversed(self._gone):
             admin.delete(f"{path}/{entity_id}", recursive="true", hardDelete="true")
 
-    def table(self, name: str = "t", columns: Sequence[str | Json] = ("a", "b"), **facts: Any) -> Json:
+    def table(
+        self, name: str = "t", columns: Sequence[str | Json] = ("a", "b"), **facts: Any
+    ) -> Json:
         """
         A table in the schema.
         """
         return self.made("tables", self.table_body(name, columns, **facts))
 
-    def table_body(self, name: str = "t", columns: Sequence[str | Json] = ("a", "b"), **facts: Any) -> Json:
-        made = [{"name": one, "dataType": "INT"} if isinstance(one, str) else one for one in columns]
+    def table_body(
+        self, name: str = "t", columns: Sequence[str | Json] = ("a", "b"), **facts: Any
+    ) -> Json:
+        made = [
+            {"name": one, "dataType": "INT"} if isinstance(one, str) else one for one in columns
+        ]
         return {"name": name, "databaseSchema": self.schema, "columns": made, **facts}
 
     def read_table(self, name: str = "t", **query: Any) -> Json:
@@ -199,7 +209,9 @@ class Place(Api):
         self.forget_later("services/storageServices", made["id"])
         return name
 
-    def container(self, service: str, name: str = "c", columns: Sequence[str] | None = ("a",), **facts: Any) -> Json:
+    def container(
+        self, service: str, name: str = "c", columns: Sequence[str] | None = ("a",), **facts: Any
+    ) -> Json:
         """
         A container with a data model where *columns* are given.
         """
@@ -213,12 +225,22 @@ class Place(Api):
         The name of a pipeline service.
         """
         name = f"{self.name}_ps"
-        body = {"name": name, "serviceType": "CustomPipeline", "connection": {"config": {"type": "CustomPipeline"}}}
+        body = {
+            "name": name,
+            "serviceType": "CustomPipeline",
+            "connection": {"config": {"type": "CustomPipeline"}},
+        }
         made = self.made("services/pipelineServices", body)
         self.forget_later("services/pipelineServices", made["id"])
         return name
 
-    def edge(self, source: Json, target: Json, details: Json | None, kinds: tuple[str, str] = ("table", "table")) -> Reply:
+    def edge(
+        self,
+        source: Json,
+        target: Json,
+        details: Json | None,
+        kinds: tuple[str, str] = ("table", "table"),
+    ) -> Reply:
         """
         Put one edge.
         """
@@ -226,7 +248,10 @@ class Place(Api):
             "fromEntity": {"id": source["id"], "type": kinds[0]},
             "toEntity": {"id": target["id"], "type": kinds[1]},
         }
-        return self.put("lineage", {"edge": {**ends, **({} if details is None else {"lineageDetails": details})}})
+        return self.put(
+            "lineage",
+            {"edge": {**ends, **({} if details is None else {"lineageDetails": details})}},
+        )
 
     def read_edge(self, source: Json, target: Json) -> Reply:
         return self.get(f"lineage/getLineageEdge/{source['id']}/{target['id']}")
@@ -259,7 +284,14 @@ def target_of(url: str, tokens: Mapping[str, str]) -> Target:
     """
     A server that is there already.
     """
-    target = Target("real", url.rstrip("/"), tokens.get("bot", ""), (0, 0), tokens.get("person", ""), tokens.get("admin", ""))
+    target = Target(
+        "real",
+        url.rstrip("/"),
+        tokens.get("bot", ""),
+        (0, 0),
+        tokens.get("person", ""),
+        tokens.get("admin", ""),
+    )
     told = Api(target, "").read("system/version")
     target.version = parse_version(told["version"])
     target.label = told["version"]

@@ -8,7 +8,9 @@ Everything that a contract makes there has a name beginning with ``fusion_contra
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +31,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """
     group = parser.getgroup("openmetadata")
     group.addoption("--openmetadata-url", help="run the contracts on this server (…/api)")
-    for name, whose in (("token", "the bot's"), ("admin-token", "an admin's"), ("person-token", "a person's")):
+    for name, whose in (
+        ("token", "the bot's"),
+        ("admin-token", "an admin's"),
+        ("person-token", "a person's"),
+    ):
         group.addoption(f"--openmetadata-{name}-file", help=f"a file with {whose} token")
+    group.addoption("--openmetadata-version", help="run on this version of the test server alone")
+    group.addoption(
+        "--openmetadata-record", help="write what the test server answered to this file"
+    )
 
 
 def _named(config: pytest.Config) -> Target | None:
@@ -38,7 +48,7 @@ def _named(config: pytest.Config) -> Target | None:
     if not url:
         return None
     if _TARGET not in config.stash:
-        tokens = {}
+        tokens: dict[str, str] = {}
         for key, name in (("bot", "token"), ("admin", "admin-token"), ("person", "person-token")):
             file = config.getoption(f"--openmetadata-{name}-file", default=None)
             tokens |= {key: Path(file).read_text().strip()} if file else {}
@@ -54,7 +64,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "target" in metafunc.fixturenames:
         named = _named(metafunc.config)
-        labels = [named.label] if named else list(VERSIONS)
+        only = metafunc.config.getoption("--openmetadata-version", default=None)
+        labels = [named.label] if named else [only] if only else list(VERSIONS)
         metafunc.parametrize("target", labels, indirect=True, scope="session")
 
 
@@ -73,7 +84,7 @@ def _has(config: pytest.Config, item: pytest.Item) -> bool:
     if not isinstance(item, pytest.Function) or "target" not in item.fixturenames:
         return True
     bounds = getattr(item.obj, "versions", ("0.0", "99.0"))
-    version = parse_version(item.callspec.params["target"])
+    version = parse_version(str(item.callspec.params["target"]))
     named = _named(config)
     if named and any(not getattr(named, f"{who}_token") for who in getattr(item.obj, "needs", ())):
         return False
@@ -99,7 +110,12 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
         return
     with OpenMetadataServer(version=request.param) as own:
         version = parse_version(request.param)
-        yield Target(request.param, own.url, own.token, version, own.person_token, own.admin_token, own)
+        yield Target(
+            request.param, own.url, own.token, version, own.person_token, own.admin_token, own
+        )
+        record = request.config.getoption("--openmetadata-record", default=None)
+        if record:
+            Path(record).write_text(json.dumps([asdict(one) for one in own.requests]))
 
 
 @pytest.fixture

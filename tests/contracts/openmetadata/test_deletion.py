@@ -24,11 +24,15 @@ def test_what_is_not_deleted_is_not_found_among_the_deleted(place: Place) -> Non
     assert place.get(f"tables/name/{place.schema}.t", include="deleted").status == 404
 
 
-def test_deleting_twice_is_404(place: Place) -> None:
+def test_deleting_twice_is_the_same(place: Place) -> None:
     table = place.table()
 
     assert place.delete(f"tables/{table['id']}").status == 200
-    assert place.delete(f"tables/{table['id']}").status == 404
+    assert place.delete(f"tables/{table['id']}").status == 200
+
+
+def test_deleting_what_is_not_there_is_404(place: Place) -> None:
+    assert place.delete("tables/11111111-2222-4333-8444-555555555555").status == 404
 
 
 def test_who_deleted_and_when_is_told(place: Place) -> None:

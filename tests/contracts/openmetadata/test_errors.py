@@ -9,7 +9,9 @@ import http.client
 import uuid
 from urllib.parse import urlsplit
 
-from tests.contracts.openmetadata.client import Api, Place
+import pytest
+
+from tests.contracts.openmetadata.client import Api, Place, encoded
 from tests.contracts.openmetadata.marks import needs, versions
 
 
@@ -38,7 +40,10 @@ def test_an_unknown_name_is_404_and_named(place: Place) -> None:
     reply = place.get(f"tables/name/{place.schema}.none")
 
     assert reply.status == 404
-    assert reply.body == {"code": 404, "message": f"table instance for {place.schema}.none not found"}
+    assert reply.body == {
+        "code": 404,
+        "message": f"table instance for {place.schema}.none not found",
+    }
 
 
 def test_an_unknown_id_is_404_and_named(place: Place) -> None:
@@ -76,7 +81,9 @@ def test_an_unknown_property_is_400_and_named(place: Place) -> None:
 
 
 def test_an_unknown_property_of_a_column_is_400(place: Place) -> None:
-    reply = place.put("tables", place.table_body(columns=[{"name": "a", "dataType": "INT", "nonsense": 1}]))
+    reply = place.put(
+        "tables", place.table_body(columns=[{"name": "a", "dataType": "INT", "nonsense": 1}])
+    )
 
     assert reply.status == 400
     assert 'Unrecognized field "nonsense"' in reply.message
@@ -135,7 +142,12 @@ def test_what_a_person_may_not_do_is_403_and_named(place: Place) -> None:
 @needs("person")
 def test_a_person_may_not_write_lineage(place: Place) -> None:
     one, other = place.table("one"), place.table("other")
-    body = {"edge": {"fromEntity": {"id": one["id"], "type": "table"}, "toEntity": {"id": other["id"], "type": "table"}}}
+    body = {
+        "edge": {
+            "fromEntity": {"id": one["id"], "type": "table"},
+            "toEntity": {"id": other["id"], "type": "table"},
+        }
+    }
     reply = place.as_person().put("lineage", body)
 
     assert reply.status == 403
@@ -176,3 +188,13 @@ def test_connections_stay_open(place: Place) -> None:
         assert answer.status == 200
         assert not answer.will_close
     connection.close()
+
+
+@versions(until="1.8")
+def test_an_id_that_is_none_looks_like_an_outage(place: Place) -> None:
+    assert place.get("tables/nonsense").status == 500
+
+
+@pytest.mark.parametrize("name", ['a."b', "a..b", "a", '"'])
+def test_what_is_no_fqn_is_404(place: Place, name: str) -> None:
+    assert place.get(f"tables/name/{encoded(name)}").status == 404
