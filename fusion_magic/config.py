@@ -28,7 +28,6 @@ from fusion_magic.errors import InvalidSettings, MissingExtra
 
 GIBIBYTE = 1 << 30
 KEYRING = "keyring:"  # what a ``*_file`` setting begins with that names a secret in the keyring: keyring:SERVICE/USER
-_PORTS = {"http": 80, "https": 443}
 _SHORTEST_SECRET = 3  # hiding what is shorter would make texts unreadable
 _SECRET_WORD = re.compile(r"pass|token|secret|key", re.IGNORECASE)
 
@@ -117,16 +116,6 @@ class Settings:
         Each URL of ``delivery.url``, which may hold several with spaces between them.
         """
         return tuple(self.delivery_url.split())
-
-    def delivery_token_for(self, url: str) -> str | None:
-        """
-        The token for one receiver: ``delivery.token``, else the metadata's for an OpenMetadata of the same origin.
-        """
-        scheme, _, place = url.partition("+")
-        if self.delivery_token is not None or scheme != "openmetadata":
-            return self.delivery_token
-        origin = _origin(place)
-        return self.metadata_token if origin and origin == _origin(self.metadata_url) else None
 
     def shareable(self) -> dict[str, str]:
         """
@@ -461,21 +450,6 @@ def without_secret(url: str) -> str:
         return parts._replace(netloc=f"{user}{host}").geturl()
     except ValueError:
         return "(a URL that cannot be read)"
-
-
-def _origin(url: str) -> tuple[str, str, int] | None:
-    """
-    Scheme, host and port, which a secret is bound to; None for what is no address of a server.
-
-    >>> _origin("https://OM.example/api"), _origin("catalog.yaml")
-    (('https', 'om.example', 443), None)
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port or _PORTS.get(parts.scheme)
-    except ValueError:
-        return None
-    return (parts.scheme, parts.hostname, port) if parts.hostname and port else None
 
 
 def _without_secrets(text: str) -> str:

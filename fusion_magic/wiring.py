@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from fusion_magic.config import Settings, without_secret
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from fusion_magic.store import Store
 
 RECOVER_EVERY_S = 1.0  # most often, for jobs that were left
+_PORTS = {"http": 80, "https": 443}
 DELIVER_AFTER_S = 5.0  # after a cell, where a receiver waits for its lineage
 
 
@@ -245,7 +247,7 @@ class Wiring:
 
         engine, store = self.engine, self.store
         return DeliveryContext(
-            token=self.settings.delivery_token_for(url),
+            token=delivery_token(self.settings, url),
             engine=engine.name,
             namespace=engine.dataset_namespace(),
             columns_of=self._columns_of,
@@ -285,3 +287,29 @@ class Wiring:
         from fusion_magic.jobs.stored_results import newest_path
 
         return newest_path(self.store, name)
+
+
+def delivery_token(settings: Settings, url: str) -> str | None:
+    """
+    The token for one receiver: ``delivery.token``, else the metadata's for an OpenMetadata of the same origin, and for no other.
+    """
+    scheme, _, place = url.partition("+")
+    if settings.delivery_token is not None or scheme != "openmetadata":
+        return settings.delivery_token
+    origin = _origin(place)
+    return settings.metadata_token if origin and origin == _origin(settings.metadata_url) else None
+
+
+def _origin(url: str) -> tuple[str, str, int] | None:
+    """
+    Scheme, host and port, which a secret is bound to; None for what is no address of a server.
+
+    >>> _origin("https://OM.example/api"), _origin("catalog.yaml")
+    (('https', 'om.example', 443), None)
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return None
+    return (parts.scheme, parts.hostname, port) if parts.hostname and port else None

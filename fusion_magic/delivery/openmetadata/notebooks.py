@@ -75,7 +75,7 @@ class Notebooks:
         fqn = format_fqn((OWN_SERVICE, name))
         with _LOCKS.of(self._client.address.url, fqn):
             pipeline = self._with_task(job, fqn, name, task)
-            self._add_run(job, fqn, task["name"])
+            self._add_run(job, pipeline, task["name"])
         return End(pipeline["id"], "pipeline", fqn)
 
     def _with_task(self, job: Job, fqn: str, name: str, task: Mapping[str, Any]) -> Pipeline:
@@ -95,16 +95,17 @@ class Notebooks:
     def _read(self, fqn: str) -> Pipeline | None:
         return self._client.get(f"pipelines/name/{segment(fqn)}", Pipeline, {"fields": "tasks"})
 
-    def _add_run(self, job: Job, fqn: str, task: str) -> None:
+    def _add_run(self, job: Job, pipeline: Pipeline, task: str) -> None:
         """
-        The run, once: those of one millisecond are one.
+        The run, once: those of one millisecond are one, whose tasks must be there still.
         """
-        path, at = f"pipelines/{segment(fqn)}/status", milliseconds(job)
+        path = f"pipelines/{segment(pipeline['fullyQualifiedName'])}/status"
+        at, known = milliseconds(job), {one["name"] for one in pipeline["tasks"]}
         found = self._client.get(path, dict[str, Any], {"startTs": at, "endTs": at}) or {}
         tasks = [one for run in found.get("data") or () for one in run.get("taskStatus") or ()]
         if all(one.get("name") != task for one in tasks):
-            run = run_of(job, task)
-            self._client.put(path, {**run, "taskStatus": [*tasks, *run["taskStatus"]]}, Pipeline)
+            run, others = run_of(job, task), [one for one in tasks if one.get("name") in known]
+            self._client.put(path, {**run, "taskStatus": [*others, *run["taskStatus"]]}, Pipeline)
 
 
 def _tasks(pipeline: Pipeline, like: Mapping[str, Any]) -> list[dict[str, Any]]:
