@@ -8,6 +8,7 @@ from benchmarks import (
     claims,
     fetch_trino,
     load_ext,
+    openmetadata_names,
     select_one,
     stored_results,
     submitting,
@@ -23,5 +24,6 @@ tpch.main()
 fetch_trino.main()
 submitting.main()
 claims.main()
+openmetadata_names.main()
 stored_results.main()
 thousand_jobs.main()

@@ -18,21 +18,18 @@ import difflib
 import getpass
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote
 
-from fusion_magic.errors import InvalidSettings, MissingExtra
+from fusion_magic.errors import InvalidArgument, InvalidSettings
+from fusion_magic.secrets import KEYRING, read_secret, secrets_in, without_secrets
+from fusion_magic.units import parse_age, parse_size
 
 GIBIBYTE = 1 << 30
-KEYRING = "keyring:"  # what a ``*_file`` setting begins with that names a secret in the keyring: keyring:SERVICE/USER
 _SHORTEST_SECRET = 3  # hiding what is shorter would make texts unreadable
-_SECRET_WORD = re.compile(r"pass|token|secret|key", re.IGNORECASE)
-
-_SIZE_UNITS = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
-_SIZE_UNITS |= {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -51,8 +48,12 @@ class Settings:
         engine_certificate: The PEM file of a client certificate for Trino.
         engine_key: The PEM file of that certificate's key; not needed where the certificate's file holds both.
         store_url: Where jobs are kept: an SQLAlchemy URL of SQLite or PostgreSQL (``postgresql+psycopg://user@host/database``).
-        metadata_url: The catalog file that lists the names.
-        metadata_token: The token of a metadata server. A catalog file needs none.
+        metadata_url: Where names are looked up: a catalog file, or an OpenMetadata server (``https://openmetadata.example/api``).
+            Its option ``verify`` names a file of authorities, or is ``false``.
+        metadata_token: The token for that server: a bot's, or a person's access token. A catalog file needs none.
+        metadata_max_age: The most age of what is kept of that server's answers, such as ``10min``.
+        catalogs: The catalogs of Trino in which services and databases of OpenMetadata lie: a table of
+            ``service = "catalog"`` and ``"service.database" = "catalog"``; as a text, pairs with spaces between them.
         results_url: Where stored results go: a folder, or a bucket such as ``s3://lake/fusion``.
         results_trino_schema: A schema of Trino's Hive connector, such as ``hive.fusion``, in which a stored result becomes a table
             while a query reads it. Without it, Trino cannot read stored results.
@@ -85,6 +86,8 @@ class Settings:
     store_url: str = ""
     metadata_url: str = ""
     metadata_token: str | None = None
+    metadata_max_age: str = "10min"
+    catalogs: str = ""
     results_url: str = ""
     results_trino_schema: str = ""
     results_trino_url: str = ""
@@ -104,11 +107,26 @@ class Settings:
 
     def __repr__(self) -> str:
         shown = ", ".join(
-            f"{f.name}={_without_secrets(str(getattr(self, f.name)))!r}"
+            f"{f.name}={without_secrets(str(getattr(self, f.name)))!r}"
             for f in fields(self)
             if f.name not in SECRETS
         )
         return f"Settings({shown})"
+
+    @property
+    def catalog_names(self) -> dict[str, str]:
+        """
+        The catalogs of Trino by the FQN of a service or a database.
+        """
+        pairs = (pair.rpartition("=") for pair in self.catalogs.splitlines())
+        return {name: catalog for name, _, catalog in pairs}
+
+    @property
+    def metadata_max_age_s(self) -> float:
+        """
+        ``metadata.max_age`` in seconds.
+        """
+        return parse_age(self.metadata_max_age)
 
     @property
     def delivery_urls(self) -> tuple[str, ...]:
@@ -123,7 +141,7 @@ class Settings:
         """
         hidden = (*SECRETS, "owner")
         given = {f.name: str(getattr(self, f.name)) for f in fields(self) if f.name not in hidden}
-        return {name: _without_secrets(value) for name, value in given.items() if value}
+        return {name: without_secrets(value) for name, value in given.items() if value}
 
     def environment(self, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
         """
@@ -136,8 +154,9 @@ class Settings:
         }
 
 
+_WHOLE = ("data_dir", "catalogs")  # keys without a section
 KEYS: Mapping[str, str] = {
-    f.name.replace("_", ".", 1) if f.name != "data_dir" else f.name: f.name
+    f.name.replace("_", ".", 1) if f.name not in _WHOLE else f.name: f.name
     for f in fields(Settings)
     if f.name != "profile"
 }
@@ -189,7 +208,7 @@ def _build(values: Mapping[str, tuple[Any, str]], profile: str) -> Settings:
     chosen: dict[str, Any] = {"profile": profile}
     for name, (value, where) in values.items():
         if name.endswith("_file"):
-            chosen.setdefault(name.removesuffix("_file"), _read_secret(value, where))
+            chosen.setdefault(name.removesuffix("_file"), read_secret(value, where))
         else:
             chosen[name] = _typed(name, value, where)
     chosen.setdefault("data_dir", _default_data_dir())
@@ -218,6 +237,10 @@ def _typed(name: str, value: Any, where: str) -> Any:
         value = " ".join(map(str, value))
     if name == "data_dir":
         return Path(value).expanduser().absolute()
+    if name == "catalogs":
+        return _pairs(value, where)
+    if name == "metadata_max_age":
+        _check_age(name, value, where)
     if name == "results_max_memory":
         return parse_size(value, where=where)
     if name in _COUNTS:
@@ -231,57 +254,47 @@ def _typed(name: str, value: Any, where: str) -> Any:
     return str(value)
 
 
+def _pairs(value: object, where: str) -> str:
+    """
+    A table, or pairs with spaces or line ends between them, as a line a pair.
+    """
+    if isinstance(value, Mapping):
+        pairs = [f"{key}={catalog}" for key, catalog in _leaves(value)]
+    else:
+        pairs = str(value).split("\n" if "\n" in str(value) else None)
+    for pair in pairs:
+        if not re.fullmatch(r"[^=\n]+=[^=\n]+", pair):
+            raise InvalidSettings(
+                f"catalogs has {pair!r} ({where}).",
+                hint='It is a table: [tool.fusion.catalogs] with lines such as shop_pg = "shop".',
+            )
+    return "\n".join(pairs)
+
+
+def _leaves(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, object]]:
+    """
+    TOML reads ``service.database = "x"`` without quotes as a table in a table.
+    """
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key}", value
+
+
+def _check_age(name: str, value: object, where: str) -> None:
+    try:
+        parse_age(str(value))
+    except InvalidArgument as exc:
+        raise InvalidSettings(
+            f"{_key_of(name)} is {value!r} ({where}).", hint="Write it like 90s, 15min, 1h or 7d."
+        ) from exc
+
+
 def _count(name: str, value: object, where: str) -> int:
     if not re.fullmatch(r"\d{1,9}", str(value)) or (int(str(value)) == 0 and name in _POSITIVE):
         raise InvalidSettings(f"{_key_of(name)} must be a whole number, not {value!r} ({where}).")
     return int(str(value))
-
-
-def parse_size(value: object, *, where: str = "results.max_memory") -> int:
-    """
-    Bytes from a number of bytes or a text such as ``2 GiB`` or ``500MB``.
-
-    >>> parse_size("1.5 GiB")
-    1610612736
-    """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", str(value))
-    unit = match and _SIZE_UNITS.get(match[2].upper())
-    if match is None or unit is None or isinstance(value, bool):
-        raise InvalidSettings(
-            f"{value!r} is no size in bytes ({where}).", hint="Write it like 2 GiB or 500 MB."
-        )
-    return int(float(match[1]) * unit)
-
-
-def _read_secret(path: object, where: str) -> str:
-    if str(path).startswith(KEYRING):
-        return _read_keyring(str(path).removeprefix(KEYRING), where)
-    try:
-        return Path(str(path)).expanduser().read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as exc:
-        reason = getattr(exc, "strerror", None) or "not UTF-8"
-        raise InvalidSettings(f"The file {path} cannot be read: {reason} ({where}).") from exc
-
-
-def _read_keyring(name: str, where: str) -> str:
-    try:
-        import keyring
-        from keyring.errors import KeyringError
-    except ImportError as exc:
-        raise MissingExtra("A secret in the keyring", extra="keyring") from exc
-    service, _, user = name.partition("/")
-    try:
-        secret = keyring.get_password(service, user)
-    except KeyringError as exc:
-        raise InvalidSettings(
-            f"The keyring cannot be read: {type(exc).__name__} ({where}).",
-            hint="`keyring diagnose` shows which keyring is used.",
-        ) from exc
-    if secret is None:
-        raise InvalidSettings(
-            f"The keyring has no secret {name} ({where}).", hint=f"keyring set {service} {user}"
-        )
-    return str(secret)
 
 
 def _key_of(name: str) -> str:
@@ -414,9 +427,8 @@ def _read_table(path: Path) -> dict[str, Any]:
 def _flatten(table: Mapping[str, Any], path: Path) -> dict[str, tuple[Any, str]]:
     found = {}
     for key, value in table.items():
-        pairs = (
-            {f"{key}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {key: value}
-        )
+        is_section = isinstance(value, dict) and key not in KEYS
+        pairs = {f"{key}.{k}": v for k, v in value.items()} if is_section else {key: value}
         for full, single in pairs.items():
             name = _field_of(full, str(path))
             if name in {"metadata_url", "data_dir"} or name.endswith("_file"):
@@ -434,31 +446,6 @@ def _beside(path: Path, value: Any) -> Any:
     return str(path.parent / Path(value).expanduser())
 
 
-def without_secret(url: str) -> str:
-    """
-    *url* as it may be shown: the password in it, if any, is left out.
-
-    >>> without_secret("trino://ana:secret@host:8443/hive")
-    'trino://ana@host:8443/hive'
-    """
-    try:
-        parts = urlsplit(url)
-        if parts.password is None and "@" not in parts.netloc:
-            return url
-        host = parts.netloc.rpartition("@")[2]
-        user = f"{parts.username}@" if parts.username else ""
-        return parts._replace(netloc=f"{user}{host}").geturl()
-    except ValueError:
-        return "(a URL that cannot be read)"
-
-
-def _without_secrets(text: str) -> str:
-    """
-    A setting's text as it may be shown, which may hold several URLs.
-    """
-    return " ".join(without_secret(part) for part in text.split(" "))
-
-
 def secrets_of(settings: Settings) -> tuple[str, ...]:
     """
     Every text in *settings* that must not be shown: the secrets, and passwords and keys in URLs; the longest first.
@@ -467,19 +454,6 @@ def secrets_of(settings: Settings) -> tuple[str, ...]:
     urls = [url for text in own for url in (text, *text.split())]
     found = {str(getattr(settings, name) or "") for name in SECRETS}
     for url in urls:
-        found |= _secrets_in(url)
+        found |= secrets_in(url)
     found |= {unquote(secret) for secret in found}
     return tuple(sorted((text for text in found if len(text) >= _SHORTEST_SECRET), key=len)[::-1])
-
-
-def _secrets_in(url: str) -> set[str]:
-    """
-    >>> sorted(_secrets_in("postgresql://ana:one@host/db?sslpassword=two&x=3"))
-    ['one', 'two']
-    """
-    try:
-        parts = urlsplit(url)
-        pairs = parse_qsl(parts.query)
-        return {parts.password or ""} - {""} | {v for k, v in pairs if _SECRET_WORD.search(k)}
-    except ValueError:
-        return {url}

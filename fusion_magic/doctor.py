@@ -21,7 +21,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
-from fusion_magic.config import secrets_of, set_variables, settings_files, without_secret
+from fusion_magic.config import secrets_of, set_variables, settings_files
 from fusion_magic.errors import (
     BrokenPlugin,
     DeliveryError,
@@ -32,6 +32,8 @@ from fusion_magic.errors import (
     MissingExtra,
     StoreError,
 )
+from fusion_magic.registry import scheme_of
+from fusion_magic.secrets import without_secret
 
 if TYPE_CHECKING:
     from fusion_magic.store import ProcessRow
@@ -152,6 +154,10 @@ def _load(wiring: Wiring) -> None:
         _ = wiring.engine  # it connects later
 
 
+_RECEIVERS = {
+    "openlineage": "openlineage",
+    "openmetadata": "msgspec",
+}  # by their extras, with a module of each
 _Examination = Callable[["Wiring"], tuple[State, str]]
 
 
@@ -238,11 +244,10 @@ def _wanted_packages(wiring: Wiring) -> Iterator[tuple[str, str]]:
         yield "postgres", "psycopg"
     if settings.results_url.startswith("s3://"):
         yield "s3", "s3fs"
-    receivers = {url.partition("+")[0] for url in settings.delivery_urls}
-    if "openlineage" in receivers:
-        yield "openlineage", "openlineage"
-    if "openmetadata" in receivers:
+    if settings.metadata_url.startswith("http"):
         yield "openmetadata", "msgspec"
+    schemes = {scheme_of(url) for url in settings.delivery_urls}
+    yield from ((scheme, module) for scheme, module in _RECEIVERS.items() if scheme in schemes)
 
 
 def _notebook(_: Wiring) -> tuple[State, str]:

@@ -147,10 +147,10 @@ class UnknownFqn(UsageError):
     """
 
     def __init__(
-        self, name: str, *, similar: tuple[str, ...] = (), span: Span | None = None
+        self, name: str, *, similar: tuple[str, ...] = (), span: Span | None = None, why: str = ""
     ) -> None:
         super().__init__(
-            f"No table or file is known under the name {name}.",
+            f"No table or file is known under the name {name}. {why}".rstrip(),
             hint=(
                 f"Did you mean {' or '.join(similar)}?"
                 if similar

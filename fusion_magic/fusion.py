@@ -225,8 +225,8 @@ class Fusion(AbstractContextManager["Fusion"]):
 
         The newest result of each name stays, and so does what lineage mentions.
         """
-        from fusion_magic.jobs.options import parse_age
         from fusion_magic.jobs.retention import clean
+        from fusion_magic.units import parse_age
 
         return clean(
             self.store,

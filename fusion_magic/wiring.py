@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from fusion_magic.config import Settings, without_secret
+from fusion_magic.config import Settings
 from fusion_magic.errors import FusionError, StoreError
 from fusion_magic.registry import opener
+from fusion_magic.secrets import without_secret
 
 if TYPE_CHECKING:
     from fusion_magic.delivery import Delivery, DeliveryContext

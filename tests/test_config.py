@@ -13,8 +13,9 @@ import pytest
 from keyring.backend import KeyringBackend
 from keyring.backends.fail import Keyring as FailingKeyring
 
-from fusion_magic.config import Settings, load_settings, parse_size, without_secret
+from fusion_magic.config import Settings, load_settings
 from fusion_magic.errors import InvalidSettings
+from fusion_magic.secrets import without_secret
 
 
 @pytest.fixture(autouse=True)
@@ -200,19 +201,6 @@ def test_a_missing_secret_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("2 GiB", 2 << 30), ("500MB", 500_000_000), (10, 10), ("1.5kib", 1536)]
-)
-def test_sizes_are_read_with_their_units(text: object, size: int) -> None:
-    assert parse_size(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "-1", "1 XB", True, "GiB"])
-def test_what_is_no_size_is_refused(text: object) -> None:
-    with pytest.raises(InvalidSettings):
-        parse_size(text)
-
-
-@pytest.mark.parametrize(
     "url",
     ["trino://ana:s3cret@host/x", "postgresql+psycopg://u:s3cret@h/db", "http://:s3cret@[bad"],
 )
@@ -226,3 +214,32 @@ def test_what_is_told_of_sql_is_masked_unless_it_is_said_otherwise(tmp_path: Pat
     with pytest.raises(InvalidSettings) as caught:
         load(tmp_path, FUSION_DELIVERY_SQL="some")
     assert caught.value.hint == "It is full or masked or none."
+
+
+def test_catalogs_are_a_table_of_services_and_databases(tmp_path: Path) -> None:
+    """
+    Also where somebody leaves the quotes out, which TOML reads as a table in a table.
+    """
+    (tmp_path / "fusion.toml").write_text(
+        '[catalogs]\nshop_pg = "shop"\n"hr.people" = "hr_people"\ncrm.eu = "crm_eu"\n'
+    )
+
+    found = load(tmp_path)
+
+    assert found.catalog_names == {"shop_pg": "shop", "hr.people": "hr_people", "crm.eu": "crm_eu"}
+    assert load(tmp_path, FUSION_CATALOGS="a=b c.d=e").catalog_names == {"a": "b", "c.d": "e"}
+    again = load_settings(overrides=found.shareable(), environment={}, folder=tmp_path)
+    assert again.catalog_names == found.catalog_names
+
+
+@pytest.mark.parametrize("text", ["shop_pg", "=x", "a="])
+def test_a_catalog_without_its_service_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InvalidSettings, match="catalogs has"):
+        load(tmp_path, FUSION_CATALOGS=text)
+
+
+def test_the_age_of_names_is_checked(tmp_path: Path) -> None:
+    assert load(tmp_path).metadata_max_age_s == 600
+    assert load(tmp_path, FUSION_METADATA_MAX_AGE="90s").metadata_max_age_s == 90
+    with pytest.raises(InvalidSettings, match="is 'soon'"):
+        load(tmp_path, FUSION_METADATA_MAX_AGE="soon")

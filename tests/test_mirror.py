@@ -17,6 +17,7 @@ ELSEWHERE = {
     "contracts/test_engine.py": "engines/base",
     "contracts/test_metadata.py": "metadata/base",
     "test_flags.py": "jobs/options",
+    "test_config.py": "secrets",
     "sql/test_fuzz.py": "sql/analysis",
     "sql/test_references.py": "sql/keywords sql/references/columns sql/references/heads sql/references/model "
     "sql/references/queries sql/references/tables sql/references/tokens",
@@ -40,7 +41,10 @@ ELSEWHERE = {
     "commands/statements",
     "results/test_storage.py": "jobs/stored_results results/export results/places results/stored results/writer",
     # A catalog's mistakes are told by the metadata that reads it.
-    "metadata/catalog_file/test_metadata.py": "metadata/catalog_file/reader sql/trino_names",
+    "metadata/catalog_file/test_metadata.py": "metadata/catalog_file/reader metadata/encoding",
+    "metadata/openmetadata/test_entities.py": "sql/trino_names",
+    "metadata/openmetadata/test_metadata.py": "metadata/openmetadata/server",
+    "openmetadata/test_client.py": "openmetadata/messages",
     # What is shown is shown in a shell, and in real kernels.
     "notebook/test_magics.py": "notebook/arguments present/tables",
     "test_doctor.py": "present/diagnosis",
@@ -62,6 +66,9 @@ ELSEWHERE = {
     "contracts/openmetadata/test_pipelines.py": "testing/openmetadata/pipelines",
     "contracts/openmetadata/test_usage.py": "testing/openmetadata/usage",
     "contracts/openmetadata/test_people.py": "testing/openmetadata/custom_properties",
+    "contracts/openmetadata/test_events.py": "testing/openmetadata/subscriptions",
+    "contracts/openmetadata/test_ingestion.py": "testing/openmetadata/ingestion",
+    "contracts/openmetadata/test_quality.py": "testing/openmetadata/quality",
     "testing/openmetadata/test_server.py": "testing/openmetadata/controls testing/openmetadata/fillable testing/openmetadata/filling "
     "testing/openmetadata/listener testing/openmetadata/events",
     "engines/trino/test_faults.py": "engines/trino/engine engines/trino/client",

@@ -4,6 +4,7 @@ README.md is true: its cells run in order in one notebook session, its configura
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,10 +51,19 @@ def test_its_cells_run_in_order_on_the_demo(shell: Any) -> None:
 
 
 def test_its_configuration_is_read(tmp_path: Path) -> None:
-    (text,) = blocks("toml")
+    engine, metadata = blocks("toml")
+    secret = tmp_path / "token"
+    secret.write_text("a.b.c")
+    text = engine + re.sub(r'"/run/secrets/[^"]+"', f'"{secret}"', metadata).partition("\n")[2]
     (tmp_path / "pyproject.toml").write_text(text, "utf-8")
 
-    assert load_settings(folder=tmp_path, environment={}).engine_url.startswith("trino://")
+    found = load_settings(folder=tmp_path, environment={})
+
+    assert found.engine_url.startswith("trino://")
+    assert (found.metadata_url, found.metadata_token) == (
+        "https://openmetadata.example/api",
+        "a.b.c",
+    )
 
 
 def test_it_is_read_in_a_minute() -> None:

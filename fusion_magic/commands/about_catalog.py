@@ -84,20 +84,33 @@ def describe(fusion: Fusion, options: TableOptions) -> Answer:
     What is known of one table.
     """
     entity = fusion.describe(options.fqn)
-    rows = [(c.name, c.type or "", c.description or "", ", ".join(c.tags)) for c in entity.columns]
+    details = fusion.metadata.details(entity)
+    rows = [
+        (
+            c.name,
+            c.type or "",
+            c.description or "",
+            ", ".join(c.tags),
+            details.columns.get(c.name, ""),
+        )
+        for c in entity.columns
+    ]
     facts = (
         entity.description or "",
         f"Owners: {', '.join(entity.owners)}" if entity.owners else "",
         f"Tags: {', '.join(entity.tags)}" if entity.tags else "",
         f"Deprecated: {entity.deprecated}" if entity.deprecated else "",
+        *(f"{heading}: {text}" for heading, text in details.facts),
+        details.page,
     )
     table = Table(
-        ("Column", "Type", "Description", "Tags"),
+        heads,
         rows,
         caption=count(len(rows), "column"),
         notes=(entity.fqn, *filter(None, facts)),
     )
-    return Answer(shown=table, data=asdict(entity), cut=("Type", "Description"))
+    data = asdict(entity) | {"details": asdict(details)}
+    return Answer(shown=table, data=data, cut=("Type", "Description"))
 
 
 def lineage(fusion: Fusion, options: LineageOptions) -> Answer:

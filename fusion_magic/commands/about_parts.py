@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from fusion_magic.commands.command import Command
-from fusion_magic.config import without_secret
 from fusion_magic.errors import InvalidArgument
 from fusion_magic.flags import argument
 from fusion_magic.present import Answer, Text
 from fusion_magic.present.diagnosis import Diagnosis
 from fusion_magic.present.tables import Table, count
+from fusion_magic.secrets import without_secret
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,6 +4,8 @@ What the user should know of the tables that a query reads, by the metadata.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from fusion_magic.jobs.lineage_rows import LineageRows
 from fusion_magic.jobs.translate import Translation
 from fusion_magic.metadata import Entity
@@ -16,7 +18,7 @@ HARMLESS = frozenset({"PII.None"})
 
 def find_notices(translation: Translation, lineage: LineageRows) -> tuple[str, ...]:
     """
-    One sentence for each deprecated entity, and one for each that gives personal data.
+    One sentence where names are old, one for each deprecated entity, and one for each that gives personal data.
 
     A column counts where the result is computed from it; where the column lineage could not be
     had, every tagged column of the entity counts.
@@ -29,8 +31,22 @@ def find_notices(translation: Translation, lineage: LineageRows) -> tuple[str, .
     deprecated = tuple(
         f"{e.fqn} is deprecated: {e.deprecated}" for e in read.values() if e.deprecated
     )
+    alerts = tuple(f"{e.fqn}: {alert}" for e in read.values() for alert in e.alerts)
     personal = tuple(_personal_data(e, lineage) for e in read.values())
-    return (*deprecated, *filter(None, personal))
+    return (*_away(read.values()), *deprecated, *alerts, *filter(None, personal))
+
+
+def _away(entities: Collection[Entity]) -> tuple[str, ...]:
+    """
+    One sentence where names are old because the metadata server does not answer.
+    """
+    times = [e.as_of for e in entities if e.as_of is not None]
+    if not times:
+        return ()
+    oldest = min(times).astimezone()
+    return (
+        f"The metadata server does not answer: names are as they were on {oldest:%Y-%m-%d at %H:%M}.",
+    )
 
 
 def _personal_data(entity: Entity, lineage: LineageRows) -> str | None:

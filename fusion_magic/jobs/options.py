@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import datetime as dt
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
@@ -18,9 +17,9 @@ from typing import Any, Self
 from fusion_magic.errors import InvalidArgument
 from fusion_magic.flags import Flag, choice, number, option, switch
 from fusion_magic.sql.write_into import writing_kind
+from fusion_magic.units import parse_age
 
 Parameters = Mapping[str, object] | Callable[[str], object]
-_UNITS_S = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 # What the converted query holds already, or nobody asks for in another process.
 _NOT_SENT = frozenset({"params", "refs", "limit", "priority"})
 # In a cell of several statements these belong to the last one.
@@ -39,24 +38,6 @@ class WriteTarget:
 
     table: str
     if_exists: str = "fail"
-
-
-def parse_age(text: str) -> float:
-    """
-    Seconds from a text such as ``90s``, ``15min``, ``1h``, ``30d``, ``2w``.
-
-    >>> parse_age("1.5h")
-    5400.0
-
-    Raises:
-        InvalidArgument: It is no such text.
-    """
-    match = re.fullmatch(r"\s*(\d{1,9}(?:\.\d+)?)\s*([a-z]+)\s*", text.lower())
-    if match is None or match[2] not in _UNITS_S:
-        raise InvalidArgument(
-            f"{text!r} is not an age.", hint="Write it like 90s, 15min, 1h, 30d or 2w."
-        )
-    return float(match[1]) * _UNITS_S[match[2]]
 
 
 def parse_value(text: str) -> object:

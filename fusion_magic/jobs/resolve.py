@@ -80,13 +80,15 @@ class NameResolver:
             return ()
         candidates = [self._candidates(reference) for reference in references]
         wanted = list(dict.fromkeys(fqn for fqns in candidates for fqn in fqns))
-        exact = self.metadata.find_by_fqn(wanted)
+        known = self.metadata.find_by_fqn(wanted)
+        exact = {fqn: entity for fqn, entity in known.items() if entity.deleted is None}
+        deleted = {fqn: entity.deleted for fqn, entity in known.items() if entity.deleted}
         missing = [
             fqn for fqns in candidates if not any(fqn in exact for fqn in fqns) for fqn in fqns
         ]
         folded = self.metadata.find_ignoring_case(missing) if missing else {}
         return tuple(
-            self._resolve_one(reference, fqns, exact, folded)
+            self._resolve_one(reference, fqns, exact, folded, deleted)
             for reference, fqns in zip(references, candidates, strict=True)
         )
 
@@ -116,9 +118,10 @@ class NameResolver:
         fqns: Sequence[str],
         exact: Mapping[str, Entity],
         folded: Mapping[str, tuple[Entity, ...]],
+        deleted: Mapping[str, str],
     ) -> ResolvedName:
         for fqn in fqns:
-            entities = (exact[fqn],) if fqn in exact else folded.get(fqn, ())
+            entities = (exact[fqn],) if fqn in exact else _there(folded.get(fqn, ()))
             if len(entities) > 1:
                 raise AmbiguousFqn(
                     fqn, candidates=tuple(e.fqn for e in entities), span=reference.place
@@ -132,8 +135,12 @@ class NameResolver:
         )
         if found is not None:
             return found
+        gone = next((fqn for fqn in fqns if fqn in deleted), None)
         raise UnknownFqn(
-            fqns[-1], similar=self.metadata.similar(fqns[-1], limit=3), span=reference.place
+            gone or fqns[-1],
+            similar=self.metadata.similar(fqns[-1], limit=3),
+            span=reference.place,
+            why=deleted.get(gone or "", ""),
         )
 
     def _as_result(self, reference: Reference) -> ResolvedName | None:
@@ -189,7 +196,7 @@ class NameResolver:
             return None
         for fqn in fqns:
             *schema, table = parse_fqn(fqn).parts
-            before = trino_schema(self.metadata, tuple(schema)) if schema else None
+            before = self.metadata.trino_schema(schema) if schema else None
             if before is not None:
                 return ResolvedName((*before, table.lower()), None, fqn, is_rewritten=True)
         return None
@@ -215,20 +222,12 @@ def result_name(parts: Sequence[str]) -> str | None:
     return parts[-1] if is_full else None
 
 
+def _there(entities: Sequence[Entity]) -> tuple[Entity, ...]:
+    return tuple(entity for entity in entities if entity.deleted is None)
+
+
 def _known(entity: Entity) -> ResolvedName:
     return ResolvedName(entity.trino_parts, entity, entity.fqn, is_rewritten=True)
-
-
-def trino_schema(metadata: Metadata, schema: tuple[str, ...]) -> tuple[str, ...] | None:
-    """
-    The catalog and schema in Trino of the tables under the FQN parts *schema*, or None.
-
-    None too where those tables lie in several schemas of Trino.
-    """
-    neighbours = metadata.complete(f"{format_fqn(schema)}.", limit=20)
-    entities = metadata.find_by_fqn([name.rstrip(".") for name in neighbours])
-    schemas = {entity.trino_parts[:-1] for entity in entities.values()}
-    return schemas.pop() if len(schemas) == 1 else None
 
 
 def find_entity(metadata: Metadata, fqn: str) -> Entity:
@@ -241,12 +240,16 @@ def find_entity(metadata: Metadata, fqn: str) -> Entity:
         AmbiguousFqn: Several differ from it only in case.
     """
     canonical = str(parse_fqn(fqn))
-    found = metadata.find_by_fqn([canonical])
-    if canonical in found:
-        return found[canonical]
-    folded = metadata.find_ignoring_case([canonical]).get(canonical, ())
+    found = metadata.find_by_fqn([canonical]).get(canonical)
+    if found is not None and found.deleted is None:
+        return found
+    folded = _there(metadata.find_ignoring_case([canonical]).get(canonical, ()))
     if len(folded) > 1:
         raise AmbiguousFqn(canonical, candidates=tuple(e.fqn for e in folded))
     if not folded:
-        raise UnknownFqn(canonical, similar=metadata.similar(canonical, limit=3))
+        raise UnknownFqn(
+            canonical,
+            similar=metadata.similar(canonical, limit=3),
+            why=(found and found.deleted) or "",
+        )
     return folded[0]

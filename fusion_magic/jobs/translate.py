@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from fusion_magic.engines import Engine, EngineQuery
 from fusion_magic.errors import FusionError, InvalidSql, QueryFailed, UnsupportedSql
 from fusion_magic.jobs.options import Parameters, WriteTarget
-from fusion_magic.jobs.resolve import NameResolver, ResolvedName, trino_schema
+from fusion_magic.jobs.resolve import NameResolver, ResolvedName
 from fusion_magic.metadata import Column, Entity
 from fusion_magic.sql.analysis import StatementAnalysis, analyse, edits_of
 from fusion_magic.sql.edits import Edit, apply_edits, format_trino_name, shift_span
-from fusion_magic.sql.fqn import format_fqn
+from fusion_magic.sql.fqn import format_fqn, parse_fqn
 from fusion_magic.sql.messages import with_written_names
 from fusion_magic.sql.references import Reference
 from fusion_magic.sql.statement import Statement
@@ -131,10 +131,26 @@ class Translation:
                 error.span = shift_span(self.edits, error.span)
                 error.sql = self.statement.text
             self._explain_taken_name(error)
-        error.message = with_written_names(error.message, self._fqns)
         if error.hint is None:
-            error.hint = writing_hint(error.message)
+            error.hint = self._place_hint(error) or writing_hint(error.message)
+        error.message = with_written_names(error.message, self._fqns)
         return error
+
+    def _place_hint(self, error: FusionError) -> str | None:
+        """
+        What to do where the engine does not have the place of a name that the metadata knows.
+        """
+        missing = error.error_name if isinstance(error, QueryFailed) else None
+        known = [r.entity for r in self.resolved if r.entity is not None and not r.entity.source]
+        if missing == "CATALOG_NOT_FOUND":
+            lost = [e for e in known if f"'{e.trino_parts[0]}'" in error.message]
+            return _catalog_hint(lost[0]) if lost else None
+        if missing == "TABLE_NOT_FOUND" and len(known) == 1:
+            return (
+                f"{known[0].fqn} is known by its name, and looked for as {format_trino_name(known[0].trino_parts)}. "
+                "DuckDB has the tables to which a catalog file gives a source; the others are on Trino (engine.url)."
+            )
+        return None
 
     @property
     def _fqns(self) -> dict[tuple[str, ...], str]:
@@ -156,6 +172,15 @@ class Translation:
         error.message = f"{name} already exists."
         error.span = reference.place
         error.sql = self.statement.text if reference.place is not None else None
+
+
+def _catalog_hint(entity: Entity) -> str:
+    service = format_fqn(parse_fqn(entity.fqn).parts[:1])
+    return (
+        f"{entity.fqn} is looked for in the catalog {entity.trino_parts[0]}. The settings name another: "
+        f'[tool.fusion.catalogs] {service} = "…"; so does the property trinoCatalog of its database in OpenMetadata, and '
+        "trino: in a catalog file."
+    )
 
 
 def written_name(reference: Reference) -> str:
@@ -290,7 +315,7 @@ def _translate_use(analysis: StatementAnalysis, names: NameResolver) -> Translat
     USE sets a prefix here and sends nothing: names are completed before they are translated.
     """
     prefix = analysis.use or ()
-    schema = trino_schema(names.metadata, prefix) if len(prefix) > 2 else prefix
+    schema = names.metadata.trino_schema(prefix) if len(prefix) > 2 else prefix
     if schema is None:
         raise InvalidSql(
             f"No table is known under {format_fqn(prefix)}, or its tables lie in several schemas of Trino.",

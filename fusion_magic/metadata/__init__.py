@@ -9,7 +9,7 @@ is stale.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -39,6 +39,9 @@ class Entity:
         trino_parts: The unquoted parts of its Trino name, three of them as a rule.
         source: What DuckDB reads, with relative paths made absolute; None where there is none.
         deprecated: Why not to use it any more, or None.
+        deleted: Who deleted it and when, for one that may be restored; None for what is there.
+        alerts: What somebody who reads it should know, a sentence each: a test of its data that failed, a draft.
+        as_of: When this was known, aware, where it is old because the metadata server does not answer; else None.
     """
 
     id: str
@@ -51,6 +54,25 @@ class Entity:
     tags: tuple[str, ...] = ()
     deprecated: str | None = None
     columns: tuple[Column, ...] = ()
+    deleted: str | None = None
+    alerts: tuple[str, ...] = ()
+    as_of: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """
+    What is known of one entity beside its names, for a person.
+
+    Attributes:
+        facts: Headings and texts, in the order in which they are shown.
+        columns: For a column's name, what its data were last found to be: ``120 different, 3 NULL, 1 to 9``.
+        page: The address of its page, or empty.
+    """
+
+    facts: tuple[tuple[str, str], ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    page: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +92,7 @@ class Metadata(Protocol):
 
     def about(self) -> str:
         """
-        Where the names come from, for a person and without secrets; empty where there is nothing.
+        Where the names come from, for a person and without secrets; empty where there is nothing. A server may be asked.
         """
         ...
 
@@ -121,6 +143,20 @@ class Metadata(Protocol):
     def changed(self, entity: Entity) -> datetime | None:
         """
         When the entity's rows changed last, aware; None where that is not known.
+        """
+        ...
+
+    def details(self, entity: Entity) -> Details:
+        """
+        What is known of *entity* beside what it carries: usage, tests, figures of its data. Asked for one at a time.
+        """
+        ...
+
+    def trino_schema(self, schema: Sequence[str]) -> tuple[str, ...] | None:
+        """
+        The catalog and schema in Trino of the tables under the FQN with the parts *schema*.
+
+        None where there is no such schema, or its tables lie in several of Trino's.
         """
         ...
 

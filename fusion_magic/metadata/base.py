@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from fusion_magic.errors import InvalidFqn
-from fusion_magic.metadata import Entity, EntityPage
+from fusion_magic.metadata import Details, Entity, EntityPage, Metadata
+from fusion_magic.metadata.encoding import complete_parts
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
 
 
@@ -79,7 +79,7 @@ class ListedMetadata:
 
     def complete(self, prefix: str, *, limit: int = 100) -> tuple[str, ...]:
         """See ``Metadata.complete``."""
-        depth = _depth(prefix)
+        depth = len(complete_parts(prefix))
         found = set()
         for entity in self._entities():
             parts = parse_fqn(entity.fqn).parts
@@ -91,6 +91,14 @@ class ListedMetadata:
     def changed(self, entity: Entity) -> datetime | None:
         """See ``Metadata.changed``."""
         return None
+
+    def details(self, entity: Entity) -> Details:
+        """See ``Metadata.details``."""
+        return Details()
+
+    def trino_schema(self, schema: Sequence[str]) -> tuple[str, ...] | None:
+        """See ``Metadata.trino_schema``."""
+        return schema_of_tables(self, schema)
 
     def services(self) -> Mapping[str, int]:
         """See ``Metadata.services``."""
@@ -104,6 +112,16 @@ class ListedMetadata:
         return tuple(e for e in self._entities() if e.fqn.lower() == fqn.lower())
 
 
+def schema_of_tables(metadata: Metadata, schema: Sequence[str]) -> tuple[str, ...] | None:
+    """
+    What ``Metadata.trino_schema`` answers where tables alone are known: the one schema that they lie in.
+    """
+    neighbours = metadata.complete(f"{format_fqn(schema)}.", limit=20)
+    entities = metadata.find_by_fqn([name.rstrip(".") for name in neighbours])
+    schemas = {entity.trino_parts[:-1] for entity in entities.values()}
+    return schemas.pop() if len(schemas) == 1 else None
+
+
 def _folded(parts: Sequence[str]) -> tuple[str, ...]:
     return tuple(part.lower() for part in parts)
 
@@ -111,20 +129,3 @@ def _folded(parts: Sequence[str]) -> tuple[str, ...]:
 def _text(entity: Entity) -> str:
     texts = (entity.fqn, entity.description or "", *entity.owners, *entity.tags)
     return " ".join((*texts, *(column.name for column in entity.columns))).lower()
-
-
-def _depth(prefix: str) -> int:
-    """
-    How many whole parts *prefix* has.
-
-    >>> _depth("shop.pub"), _depth('s3."raw.events".'), _depth("")
-    (1, 2, 0)
-    """
-    whole = prefix[: prefix.rfind(".")] if "." in prefix else ""
-    while whole:
-        try:
-            return len(parse_fqn(whole).parts)
-        except InvalidFqn:
-            # The last dot stands in quotes that are still open.
-            whole = whole[: whole.rfind(".")] if "." in whole else ""
-    return 0

@@ -37,6 +37,7 @@ JSON = "application/json"
 JSON_PATCH = "application/json-patch+json"
 _BUSY = frozenset({502, 503, 504})
 _NO_ROUTE = "HTTP 404 Not Found"  # an entity that is not there is "… instance for NAME not found"
+_CODE = b'"code"'  # in every 404 of the API itself; a web server's own has none
 _NO_RETRIES = urllib3.Retry(False)
 _Message = TypeVar("_Message")
 Query = Mapping[str, "str | int | Sequence[str] | None"]
@@ -173,7 +174,7 @@ class OpenMetadataClient:
                 hint=f"Give {self._setting} the address that answers itself: https:// instead of http://, for instance.",
             )
         text = _said(data, self._token)
-        if status == HTTPStatus.NOT_FOUND and (is_page or _NO_ROUTE in text):
+        if status == HTTPStatus.NOT_FOUND and (_CODE not in data or _NO_ROUTE in text):
             raise MetadataUnavailable(
                 f"There is no OpenMetadata at {self.address.url}.",
                 hint=f"Does {self._setting} end in /api?",

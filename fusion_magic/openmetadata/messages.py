@@ -56,6 +56,95 @@ class TableColumn(Message, frozen=True):
     fully_qualified_name: str | None = None
     tags: list[Tag] | None = None
     children: list[TableColumn] | None = None
+    profile: ColumnProfile | None = None
+
+
+class ColumnProfile(Message, frozen=True):
+    """
+    What the profiler found in a column.
+    """
+
+    null_count: float | None = None
+    distinct_count: float | None = None
+    unique_count: float | None = None
+    min: Any = None
+    max: Any = None
+
+
+class TableProfile(Message, frozen=True):
+    """
+    What the profiler found in a table, and when (milliseconds since 1970).
+    """
+
+    timestamp: int | None = None
+    row_count: float | None = None
+    size_in_byte: float | None = None
+
+
+class UsageStats(Message, frozen=True):
+    """
+    How often something was used in some days, and how that ranks.
+    """
+
+    count: int = 0
+    percentile_rank: float | None = None
+
+
+class UsageSummary(Message, frozen=True):
+    """
+    How often something was used.
+    """
+
+    weekly_stats: UsageStats | None = None
+    date: str | None = None
+
+
+class TestResult(Message, frozen=True):
+    """
+    How a test of data went last.
+    """
+
+    timestamp: int | None = None
+    test_case_status: str | None = None
+    result: str | None = None
+
+
+class TestCase(Message, frozen=True):
+    """
+    A test of a table's or a column's data; its entity link holds the table's FQN.
+    """
+
+    name: str
+    display_name: str | None = None
+    entity_link: str = ""
+    test_case_status: str | None = None
+    test_case_result: TestResult | None = None
+
+
+class Paging(Message, frozen=True):
+    """
+    Where a list goes on.
+    """
+
+    total: int = 0
+    after: str | None = None
+
+
+class TestCaseList(Message, frozen=True):
+    """
+    A page of a list of tests.
+    """
+
+    data: list[TestCase]
+    paging: Paging | None = None
+
+
+class Certification(Message, frozen=True):
+    """
+    A certificate, and until when it holds.
+    """
+
+    tag_label: Tag | None = None
 
 
 class Model(Message, frozen=True):
@@ -93,19 +182,16 @@ class Asset(Message, frozen=True):
     tier: Tag | None = None
     extension: Any = None
     entity_status: str | None = None
+    domain: Reference | None = None
+    domains: list[Reference] | None = None
+    data_products: list[Reference] | None = None
+    certification: Certification | None = None
+    usage_summary: UsageSummary | None = None
+    profile: TableProfile | None = None
     deleted: bool | None = None
     updated_at: int | None = None
     updated_by: str | None = None
     version: float | None = None
-
-
-class Paging(Message, frozen=True):
-    """
-    Where a list goes on.
-    """
-
-    total: int = 0
-    after: str | None = None
 
 
 class AssetList(Message, frozen=True):

@@ -11,7 +11,6 @@ import pytest
 
 from fusion_magic import Fusion, connect
 from fusion_magic.errors import InvalidArgument, ResultsUnavailable, UnknownJob
-from fusion_magic.jobs.options import parse_age
 
 
 @pytest.fixture
@@ -104,19 +103,3 @@ def test_rows_that_cannot_be_removed_keep_their_job(
         fusion.clean("0s")
 
     assert fusion.job(old).job.result_path is not None
-
-
-@pytest.mark.parametrize("text", ["", "30", "d", "-1d", "1 year", "1d; x"])
-def test_what_is_no_age_is_refused(text: str) -> None:
-    with pytest.raises(InvalidArgument, match="is not an age"):
-        parse_age(text)
-
-
-def test_ages_are_read() -> None:
-    assert [parse_age(t) for t in ("90s", "15min", "1h", "30d", "2 W")] == [
-        90,
-        900,
-        3600,
-        2_592_000,
-        1_209_600,
-    ]

@@ -25,7 +25,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from fusion_magic.errors import InvalidCatalog
-from fusion_magic.metadata import Column, Entity, EntityPage
+from fusion_magic.metadata import Details, Entity, EntityPage
+from fusion_magic.metadata.base import schema_of_tables
+from fusion_magic.metadata.encoding import complete_parts, decode_entity, trino_key
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
 
 if TYPE_CHECKING:
@@ -144,7 +146,7 @@ class CatalogFileMetadata:
         """See ``Metadata.find_by_trino_name``."""
         found = {}
         for name in names:
-            key = _trino_key(name)
+            key = trino_key(name)
             for entity in self._entities("SELECT body FROM entity WHERE trino = ?", key):
                 found[name] = entity
         return found
@@ -186,7 +188,7 @@ class CatalogFileMetadata:
             limit + 1,
             skip,
         )
-        entities = tuple(_decode(row[0]) for row in rows[:limit])
+        entities = tuple(decode_entity(row[0]) for row in rows[:limit])
         return EntityPage(entities, str(skip + limit) if len(rows) > limit else None)
 
     def complete(self, prefix: str, *, limit: int = 100) -> tuple[str, ...]:
@@ -197,7 +199,7 @@ class CatalogFileMetadata:
             start,
             start + "\U0010ffff",
         )
-        depth = _complete_parts(prefix)
+        depth = len(complete_parts(prefix))
         found: dict[str, None] = {}
         for (fqn,) in rows:
             parts = parse_fqn(fqn).parts
@@ -212,6 +214,14 @@ class CatalogFileMetadata:
         times = [path.stat().st_mtime for path in _files_of(entity.source or "")]
         return datetime.fromtimestamp(max(times), UTC) if times else None
 
+    def details(self, entity: Entity) -> Details:
+        """See ``Metadata.details``."""
+        return Details()
+
+    def trino_schema(self, schema: Sequence[str]) -> tuple[str, ...] | None:
+        """See ``Metadata.trino_schema``."""
+        return schema_of_tables(self, schema)
+
     def services(self) -> Mapping[str, int]:
         """See ``Metadata.services``."""
         return dict(
@@ -219,7 +229,7 @@ class CatalogFileMetadata:
         )
 
     def _entities(self, query: str, *values: object) -> Iterable[Entity]:
-        return [_decode(row[0]) for row in self._rows(query, *values)]
+        return [decode_entity(row[0]) for row in self._rows(query, *values)]
 
     def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with self._lock:
@@ -354,7 +364,7 @@ def _build(database: str, entries: Iterator[dict[str, Any]]) -> sqlite3.Connecti
 def _row(number: int, entry: dict[str, Any]) -> tuple[Any, ...]:
     fqn = entry["fqn"]
     parts = parse_fqn(fqn).parts if '"' in fqn else fqn.split(".")
-    key = _trino_key(entry["trino_parts"])
+    key = trino_key(entry["trino_parts"])
     return (number, fqn, fqn.casefold(), key, parts[-1].casefold(), parts[0], _encode(entry))
 
 
@@ -367,31 +377,3 @@ def _searched(entry: dict[str, Any]) -> tuple[str, str, str]:
 
 def _words(text: str) -> str:
     return _NO_WORD.sub(" ", text).strip()
-
-
-def _trino_key(parts: Sequence[str]) -> str:
-    return "\0".join(part.lower() for part in parts)
-
-
-def _complete_parts(prefix: str) -> int:
-    """
-    How many parts of *prefix* are complete: those with a dot behind them.
-    """
-    depth = 0
-    is_quoted = False
-    for character in prefix:
-        if character == '"':
-            is_quoted = not is_quoted
-        elif character == "." and not is_quoted:
-            depth += 1
-    return depth
-
-
-def _decode(body: str) -> Entity:
-    values = json.loads(body)
-    columns = tuple(
-        Column(c["name"], c["type"], c["description"], tuple(c["tags"])) for c in values["columns"]
-    )
-    for name in ("trino_parts", "owners", "tags"):
-        values[name] = tuple(values[name])
-    return Entity(**{**values, "columns": columns})

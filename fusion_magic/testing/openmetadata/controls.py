@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from .listener import Core, Fault, RecordedRequest
 from .people import make_token
+from .subscriptions import Delivery
 
 
 class Controls:
@@ -137,10 +138,19 @@ class Controls:
         """
         self._core.state.unseen.clear()
 
+    def deliveries(self) -> list[Delivery]:
+        """
+        What was posted to webhooks, after everything that waits was posted.
+        """
+        self._core.hooks.wait()
+        return list(self._core.hooks.deliveries)
+
     @property
     def on_trigger(self) -> Callable[[str], None] | None:
         """
-        What runs when an ingestion pipeline is triggered, with the pipeline's FQN.
+        What runs when an ingestion pipeline is triggered, with the pipeline's FQN; an error makes it a failed run.
+
+        Where it is None, the server has no runner: pipelines can be neither deployed nor triggered.
         """
         return self._core.on_trigger
 

@@ -66,18 +66,26 @@ def _written(request: Request, entity: Entity) -> None:
         WRITTEN[entity.kind.type](request, entity)
 
 
+def written_answer(request: Request, entity: Entity) -> Json:
+    """
+    *entity* as the answer to a write has it.
+    """
+    more = {"testDefinition", "testSuite"} if entity.kind.type == "testCase" else set()
+    return present(request, entity, _WRITE_FIELDS | more)
+
+
 def _post(kind: Kind, request: Request) -> Answer:
     request.principal.demand("Create")
     message = messages.read(request, kind, request.json())
     if request.state.find(kind.type, message.fqn) is not None:
         raise conflict()
     entity = create(request, message)
-    return Answer(201, present(request, entity, _WRITE_FIELDS))
+    return Answer(201, written_answer(request, entity))
 
 
 def _put(kind: Kind, request: Request) -> Answer:
     status, entity = put(request, kind, request.json())
-    return Answer(status, present(request, entity, _WRITE_FIELDS))
+    return Answer(status, written_answer(request, entity))
 
 
 def put(request: Request, kind: Kind, body: Any) -> tuple[int, Entity]:

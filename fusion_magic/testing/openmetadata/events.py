@@ -1,5 +1,5 @@
 """
-Change events: what happened, newest first, and who is told.
+Change events: what happened, oldest first, and who is told.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def record(request: Request, event_type: str, entity: Entity) -> None:
     """
     Keep that *entity* was written, and tell the subscriptions when the answer is on its way.
     """
-    if event_type == "entityNoChange":
+    if event_type == "entityNoChange" or entity.kind.type == "query":
         return
     told = event(request, event_type, entity)
     request.state.events.append(told)
@@ -69,7 +69,7 @@ def list_events(request: Request) -> Answer:
     The events of the asked kinds, since the given time.
     """
     since = request.number("timestamp", 0)
-    found = [one for one in reversed(request.state.events) if _is_asked(request, one, since)]
+    found = [one for one in request.state.events if _is_asked(request, one, since)]
     return Answer(200, {"data": found, "paging": {"total": len(found)}})
 
 

@@ -112,6 +112,61 @@ class Fillable:
         """
         return self._core.state.edges.get((source, target))
 
+    def add_ingestion_pipeline(self, service: str, name: str = "metadata", **facts: Any) -> str:
+        """
+        Add an ingestion pipeline of a database service, deployed.
+
+        Args:
+            service: The service's FQN.
+
+            name: The pipeline's.
+
+            facts: What its create message has besides: ``pipelineType`` (``metadata``), ``sourceConfig`` …
+
+        Returns:
+            Its id.
+        """
+        above = self._core.state.named("databaseService", service)
+        body = {
+            "name": name,
+            "pipelineType": "metadata",
+            "service": {"id": above.id, "type": "databaseService"},
+            "sourceConfig": {"config": {"type": "DatabaseMetadata"}},
+            "airflowConfig": {},
+            **facts,
+        }
+        pipeline = self._filler.put("ingestionPipeline", body)
+        pipeline.data = {**pipeline.data, "deployed": True}
+        return pipeline.id
+
+    def add_test(
+        self,
+        table: str,
+        name: str,
+        status: str | None = None,
+        *,
+        column: str | None = None,
+        message: str = "",
+    ) -> str:
+        """
+        Add a data test of a table or of one of its columns.
+
+        Args:
+            table: The table's FQN.
+
+            name: The test's.
+
+            status: Of its last run: ``Success``, ``Failed``, ``Aborted``; None where it did not run.
+
+            column: The column's name.
+
+            message: What the run said.
+
+        Returns:
+            Its FQN.
+        """
+        return self._filler.test(table, name, status, column, message)
+
     def soft_delete(self, fqn: str, *, kind: str = "table") -> None:
         """
         Mark an entity and what is below it as deleted.

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from . import entities, messages, names
+from . import entities, messages, names, quality
 from .answers import Json
 from .custom_properties import add_property
 from .kinds import BY_TYPE
@@ -20,6 +20,10 @@ _TAGS = {
     ("Tier", True): ("Tier1", "Tier2", "Tier3", "Tier4", "Tier5"),
     ("PII", True): ("None", "NonSensitive", "Sensitive"),
     ("PersonalData", True): ("Personal", "SpecialCategory"),
+}
+_TESTS = {
+    "COLUMN": ("columnValuesToBeNotNull", "columnValuesToBeUnique", "columnValuesToBeBetween"),
+    "TABLE": ("tableRowCountToBeBetween", "tableRowCountToEqual", "tableCustomSQLQuery"),
 }
 _SERVICES = {
     "table": "databaseService",
@@ -81,6 +85,16 @@ class Filler:
             )
             for tag in tags:
                 self.put("tag", {"name": tag, "classification": group, "description": tag})
+
+        for entity_type, tests in _TESTS.items():
+            for test in tests:
+                made: Json = {
+                    "name": test,
+                    "description": test,
+                    "entityType": entity_type,
+                    "testPlatforms": ["OpenMetadata"],
+                }
+                self.put("testDefinition", made)
         self._state.events.clear()
 
     def parents(self, fqn: str, kind: str, service_type: str) -> Entity:
@@ -128,6 +142,30 @@ class Filler:
     def _container(self, service: Entity, parent: Entity, body: Json) -> Entity:
         below = {"parent": {"id": parent.id, "type": "container"}} if parent is not service else {}
         return self.put("container", {**body, "service": service.fqn, **below})
+
+    def test(
+        self, table: str, name: str, status: str | None, column: str | None, message: str
+    ) -> str:
+        """
+        A data test, and the result of its last run.
+        """
+        request = self.request()
+        with self._state.lock:
+            suite = quality.suite_of(request, self._state.named("table", table))
+        link = f"<#E::table::{table}{f'::columns::{column}' if column else ''}>"
+        definition = "columnValuesToBeNotNull" if column else "tableRowCountToBeBetween"
+        body = {
+            "name": name,
+            "entityLink": link,
+            "testSuite": suite.fqn,
+            "testDefinition": definition,
+        }
+        case = self.put("testCase", body)
+        if status is not None:
+            result = {"timestamp": self._state.now(), "testCaseStatus": status, "result": message}
+            with self._state.lock:
+                quality.add_result(request, case, result)
+        return case.fqn
 
     def many_tables(self, fqns: Iterable[str], columns: Columns, service_type: str) -> int:
         """

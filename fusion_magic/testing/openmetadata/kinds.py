@@ -21,7 +21,7 @@ ASKED = words(
     "tags owners followers votes dataProducts extension usageSummary joins sampleData tablePartition "
     "testSuite customMetrics lifeCycle certification queries pipelineObservability dataContract aliases "
     "children databaseSchemas tables pipelineStatus users queryUsedIn domains experts reviewers "
-    "testCaseResult testDefinition testCaseStatus pipelineStatuses tests summary customProperties roles "
+    "testCaseResult testDefinition pipelineStatuses tests summary customProperties roles "
     "teams schemaDefinition tableConstraints "
     "pipelines dataModel parent tasks"
 )
@@ -203,8 +203,8 @@ KINDS = (
     Kind(
         "testSuite",
         "dataQuality/testSuites",
-        f"{_COMMON} executableEntityReference basicEntityReference>=1.6",
-        asset="tests summary basic executable",
+        f"{_COMMON} executableEntityReference basicEntityReference>=1.7",
+        asset="tests summary executable serviceType testCaseResultSummary basic>=1.7 inherited connection pipelines",
     ),
     Kind(
         "testDefinition",
@@ -220,12 +220,14 @@ KINDS = (
         asset="testCaseResult testCaseStatus entityFQN incidentId testSuites",
     ),
     Kind(
-        "eventSubscription",
+        "eventsubscription",
         "events/subscriptions",
-        f"{_COMMON} alertType trigger resources input batchSize pollInterval retries enabled destinations provider",
-        "name alertType destinations",
+        f"{_COMMON} alertType trigger resources input batchSize pollInterval retries enabled destinations provider "
+        "reviewers template notificationTemplate>=1.10 config",
+        "name",
+        asset="filteringRules",
         is_soft=False,
-        java="entity.events",
+        java="api.events",
     ),
 )
 BY_TYPE = {kind.type: kind for kind in KINDS}

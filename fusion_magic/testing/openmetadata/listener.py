@@ -19,6 +19,7 @@ from .answers import Answer, Refusal, unhandled
 from .people import People
 from .routing import ROUTER, Principal, Request
 from .state import State
+from .subscriptions import Hooks
 
 # A real server refuses a request line with headers above this.
 MOST_HEADER_BYTES = 8192
@@ -84,6 +85,7 @@ class Core:
     delay_s: float = 0.0
     requests: list[RecordedRequest] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    hooks: Hooks = field(default_factory=Hooks)
     on_trigger: Callable[[str], None] | None = None
 
     def fault_for(self, path: str) -> Fault | None:

@@ -40,7 +40,8 @@ class Message:
         """
         The entity's FQN.
         """
-        return child_fqn(self.parent.fqn if self.parent else None, self.name)
+        above = self.data.get("entityFQN") or (self.parent.fqn if self.parent else None)
+        return child_fqn(above, self.name)
 
 
 Clean = Callable[[Request, Kind, Any], Any]
@@ -142,11 +143,6 @@ def _place_user(_request: Request, body: Json) -> tuple[str, Entity | None]:
     return body["name"].lower(), None
 
 
-def _place_by_reference(request: Request, body: Json) -> tuple[str, Entity | None]:
-    given = body["service"]
-    return body["name"], request.state.get(given["type"], given["id"])
-
-
 def references(request: Request, _kind: Kind, given: Any) -> list[Json]:
     """
     References as they are stored: id and type.
@@ -200,5 +196,4 @@ CLEAN: dict[str, Clean] = {
 PLACE: dict[str, Place] = {
     "container": _place_container,
     "user": _place_user,
-    "ingestionPipeline": _place_by_reference,
 }

@@ -4,19 +4,34 @@ The server that tests start.
 
 from __future__ import annotations
 
+from functools import partial
 from types import TracebackType
 from typing import Self
 
-from . import custom_properties, entities, lineage, pipelines, queries, search, services, usage
+from . import (
+    custom_properties,
+    entities,
+    ingestion,
+    lineage,
+    pipelines,
+    quality,
+    queries,
+    search,
+    services,
+    usage,
+)
 from .controls import Controls
 from .fillable import Fillable
 from .listener import Connection, Core
 from .people import People
 from .state import State
+from .subscriptions import deliver
 from .versions import parse_version
 
 # What answers the routes; to be loaded is all that they are for here.
-ROOMS = (custom_properties, entities, lineage, pipelines, queries, search, services, usage)
+ROOMS = (
+    custom_properties, entities, ingestion, lineage, pipelines, quality, queries, search, services, usage,
+)  # fmt: skip
 
 
 class OpenMetadataServer(Controls, Fillable):
@@ -42,6 +57,8 @@ class OpenMetadataServer(Controls, Fillable):
         self._connection: Connection | None = None
         self._port = 0
         super().__init__(Core(State(parse_version(version), version), People()))
+        state, hooks = self._core.state, self._core.hooks
+        state.listeners.append(partial(deliver, state, hooks))
         self._filler.defaults()
 
     @property

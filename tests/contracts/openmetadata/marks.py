@@ -24,7 +24,7 @@ def versions(since: str = "0.0", until: str = "99.0") -> Callable[[Contract], Co
 
 def needs(*who: str) -> Callable[[Contract], Contract]:
     """
-    The contract asks as an ``admin`` or a ``person``, too.
+    The contract asks as an ``admin`` or a ``person``, too, or the server has to reach us by ``loopback``.
     """
 
     def mark(contract: Contract) -> Contract:

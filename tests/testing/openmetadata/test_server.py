@@ -235,3 +235,118 @@ def test_an_index_that_lags(server: OpenMetadataServer) -> None:
 def test_a_version_is_needed() -> None:
     with pytest.raises(ValueError, match="no version of OpenMetadata"):
         OpenMetadataServer(version="latest")
+
+
+def hook(endpoint: str, **more: Any) -> dict[str, Any]:
+    config = {"endpoint": endpoint, "secretKey": "secret"}
+    return {
+        "name": "hook",
+        "alertType": "Notification",
+        "trigger": {"triggerType": "RealTime"},
+        "resources": ["table"],
+        "destinations": [{"category": "External", "type": "Webhook", "config": config}],
+        **more,
+    }
+
+
+def test_what_was_posted_to_webhooks(server: OpenMetadataServer) -> None:
+    """
+    Where nobody listens the status is 0, and nothing is posted again.
+    """
+    server.add("eventsubscription", **hook("http://127.0.0.1:9/hook"))
+    server.add_table("shop.db.public.new", ["a"])
+    server.add("domain", name="Sales", description="Sales.", domainType="Aggregate")
+    (one,) = server.deliveries()
+
+    assert (one.endpoint, one.status) == ("http://127.0.0.1:9/hook", 0)
+    assert (one.body["eventType"], json.loads(one.body["entity"])["name"]) == (
+        "entityCreated",
+        "new",
+    )
+
+
+def test_a_webhook_for_one_table_alone(server: OpenMetadataServer) -> None:
+    only = {
+        "name": "filterByFqn",
+        "effect": "include",
+        "arguments": [{"name": "fqnList", "input": ["shop.db.public.new"]}],
+    }
+    server.add("eventsubscription", **hook("http://127.0.0.1:9/hook", input={"filters": [only]}))
+    server.add_table("shop.db.public.new", ["a"])
+    server.add_table("shop.db.public.other", ["a"])
+
+    assert [json.loads(one.body["entity"])["name"] for one in server.deliveries()] == ["new"]
+
+
+def post(server: OpenMetadataServer, path: str) -> Reply:
+    return Api(Target("", server.url, server.token, (0, 0)), server.token).call("POST", path)
+
+
+def states(server: OpenMetadataServer, pipeline: str) -> str:
+    found = ask(server, f"services/ingestionPipelines/{pipeline}", fields="pipelineStatuses").body
+    return str(found["pipelineStatuses"]["pipelineState"])
+
+
+def settled(server: OpenMetadataServer, pipeline: str) -> str:
+    deadline = time.monotonic() + 10
+    while states(server, pipeline) in {"queued", "running"} and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return states(server, pipeline)
+
+
+def test_a_triggered_pipeline_runs_what_the_test_says(server: OpenMetadataServer) -> None:
+    def finds(fqn: str) -> None:
+        server.add_table("shop.db.public.found", ["a"], description=fqn)
+
+    pipeline = server.add_ingestion_pipeline("shop")
+    server.on_trigger = finds
+    reply = post(server, f"services/ingestionPipelines/trigger/{pipeline}")
+
+    assert (reply.status, reply.body["code"]) == (200, 200)
+    assert settled(server, pipeline) == "success"
+    assert server.get("table", "shop.db.public.found")["description"] == "shop.metadata"
+
+
+def test_a_run_that_fails(server: OpenMetadataServer) -> None:
+    def run(fqn: str) -> None:
+        raise RuntimeError(fqn)
+
+    pipeline = server.add_ingestion_pipeline("shop")
+    server.on_trigger = run
+    post(server, f"services/ingestionPipelines/trigger/{pipeline}")
+
+    assert settled(server, pipeline) == "failed"
+
+
+def test_without_a_runner_nothing_is_triggered(server: OpenMetadataServer) -> None:
+    pipeline = server.add_ingestion_pipeline("shop")
+
+    assert post(server, f"services/ingestionPipelines/trigger/{pipeline}").status == 400
+    assert ask(server, "services/ingestionPipelines/status").body["platform"] == "disabled"
+
+
+def test_data_tests(server: OpenMetadataServer) -> None:
+    fqn = server.add_test(FQN, "not_null", "Failed", column="id", message="3 nulls")
+    server.add_test(FQN, "rows")
+    found = ask(
+        server, "dataQuality/testCases", entityLink=f"<#E::table::{FQN}>", includeAllTests="true"
+    ).body["data"]
+
+    assert fqn == f"{FQN}.id.not_null"
+    assert {one["name"]: one.get("testCaseStatus") for one in found} == {
+        "not_null": "Failed",
+        "rows": None,
+    }
+
+
+def test_edges_without_requests(server: OpenMetadataServer) -> None:
+    one, other = (
+        server.add_table("shop.db.public.a", ["x"]),
+        server.add_table("shop.db.public.b", ["x"]),
+    )
+    server.add_edge(one, other, sqlQuery="SELECT 1")
+
+    assert (
+        ask(server, f"lineage/getLineageEdge/{one}/{other}").body["edge"]["sqlQuery"] == "SELECT 1"
+    )
+    assert server.edge(other, one) is None

@@ -1,0 +1,391 @@
+"""
+The port ``Metadata`` over an OpenMetadata server.
+
+What it answered in the last minutes is kept, for all kernels and workers of one person. Half-way through that age names are asked for
+again behind the user's back, so that a cell waits for none it has used before; older ones are asked for at once. Where the server does
+not answer, what is kept goes on, with the time it is of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fusion_magic.errors import (
+    InvalidFqn,
+    MetadataError,
+    MetadataRefuses,
+    MetadataUnavailable,
+    MissingExtra,
+)
+from fusion_magic.metadata import Details, Entity, EntityPage
+from fusion_magic.metadata.encoding import trino_key
+from fusion_magic.metadata.openmetadata.cache import FORMAT, Cache, Kept
+from fusion_magic.sql.fqn import format_fqn, parse_fqn
+from fusion_magic.sql.trino_names import TRINO
+
+if TYPE_CHECKING:
+    from fusion_magic.config import Settings
+    from fusion_magic.metadata.openmetadata.entities import Places
+    from fusion_magic.metadata.openmetadata.server import OpenMetadataServer
+    from fusion_magic.openmetadata.messages import Asset
+
+_Answer = TypeVar("_Answer")
+UNKNOWN_S = 5.0  # how long an unknown name stays so
+AWAY_S = 5.0  # how long nobody waits for a server that has just not answered
+FAILED_TESTS = "failed tests"
+NEIGHBOURS = 200  # of a schema, among which a similar name is looked for
+
+
+def open_metadata(settings: Settings) -> OpenMetadataMetadata:
+    """
+    The server that ``metadata.url`` names.
+
+    Raises:
+        InvalidSettings: Its address is none, or a token would travel in the open.
+        MissingExtra: The packages for it are not installed.
+    """
+    try:
+        from fusion_magic.metadata.openmetadata.server import OpenMetadataServer
+        from fusion_magic.openmetadata.client import OpenMetadataClient
+    except ImportError as exc:
+        raise MissingExtra("Names from OpenMetadata", extra="openmetadata") from exc
+    from fusion_magic.openmetadata.address import parse_address
+
+    token = settings.metadata_token
+    address = parse_address(settings.metadata_url, setting="metadata.url", token=token)
+    # Another token may see other names, and other settings put them into other catalogs.
+    whose = f"{FORMAT} {address.url} {token} {settings.catalogs}"
+    name = f"openmetadata-{hashlib.sha256(whose.encode()).hexdigest()[:24]}.db"
+    return OpenMetadataMetadata(
+        OpenMetadataServer(OpenMetadataClient(address, token=token)),
+        Cache(settings.data_dir / "cache" / name),
+        catalogs=settings.catalog_names,
+        max_age_s=settings.metadata_max_age_s,
+    )
+
+
+class OpenMetadataMetadata:
+    """
+    Names of an OpenMetadata server. Safe to use from several threads.
+
+    Args:
+        cache: Where answers are kept.
+
+        catalogs: Catalogs of Trino by the FQN of a service or database, where settings name them.
+
+        max_age_s: The most age of an answer that is used while the server can be asked.
+    """
+
+    def __init__(
+        self,
+        server: OpenMetadataServer,
+        cache: Cache,
+        *,
+        catalogs: Mapping[str, str],
+        max_age_s: float,
+    ) -> None:
+        self._server = server
+        self._cache = cache
+        self._catalogs = catalogs
+        self._max_age_s = max_age_s
+        self._away_until = 0.0
+        self._away: MetadataUnavailable | None = None
+        self._refreshing = threading.Lock()
+
+    def about(self) -> str:
+        """See ``Metadata.about``: the server's address and version, and whose the token is."""
+        return self._server.about()
+
+    def version(self) -> str:
+        """See ``Metadata.version``."""
+        # Ages end while nothing is written.
+        return f"{self._cache.version()}-{int(time.time() / max(self._max_age_s / 2, 1))}"
+
+    def find_by_fqn(self, fqns: Sequence[str]) -> Mapping[str, Entity]:
+        """See ``Metadata.find_by_fqn``."""
+        kept = self._cache.names(fqns)
+        now = time.time()
+        old = [
+            fqn for fqn in fqns if fqn not in kept or now - kept[fqn].at > self._age_of(kept[fqn])
+        ]
+        if old:
+            kept |= self._fetched(old, kept)
+        else:
+            self._refresh_soon([fqn for fqn in fqns if now - kept[fqn].at > self._max_age_s / 2])
+        found = {fqn: entity for fqn in fqns if (entity := kept[fqn].entity) is not None}
+        return self._with_alerts(found)
+
+    def find_ignoring_case(self, fqns: Sequence[str]) -> Mapping[str, tuple[Entity, ...]]:
+        """See ``Metadata.find_ignoring_case``; a look-up has brought the names of other cases along."""
+        self.find_by_fqn(fqns)
+        return self._cache.ignoring_case(fqns)
+
+    def find_by_trino_name(
+        self, names: Sequence[tuple[str, ...]]
+    ) -> Mapping[tuple[str, ...], Entity]:
+        """See ``Metadata.find_by_trino_name``."""
+        keys = {name: f"trino:{trino_key(name)}" for name in names}
+        known = {
+            name: self._cache.fact(key, max_age_s=self._max_age_s) for name, key in keys.items()
+        }
+        unsure = [
+            name
+            for name, fqn in known.items()
+            if not fqn and self._cache.fact(keys[name], max_age_s=UNKNOWN_S) is None
+        ]
+        if unsure:
+            known |= dict.fromkeys(unsure) | self._fqns_behind(unsure)
+            for name in unsure:
+                self._cache.keep_fact(keys[name], known[name] or "")
+        entities = self.find_by_fqn([fqn for fqn in known.values() if fqn])
+        return {name: entities[fqn] for name, fqn in known.items() if fqn in entities}
+
+    def similar(self, fqn: str, *, limit: int = 3) -> tuple[str, ...]:
+        """See ``Metadata.similar``."""
+        from rapidfuzz import fuzz
+
+        names = set(self._cache.all_names())
+        parts = parse_fqn(fqn).parts
+        try:
+            names |= set(self._server.below(f"{format_fqn(parts[:-1])}.", size=NEIGHBOURS))
+            found = self._server.search(parts[-1], size=50, skip=0)
+            names |= {asset.fully_qualified_name for asset in found}
+        except (MetadataUnavailable, MetadataRefuses):
+            pass  # what is kept may hold it
+        wanted, last = fqn.casefold(), parts[-1].casefold()
+        ranked = sorted(
+            (
+                -fuzz.ratio(wanted, n.casefold())
+                - fuzz.ratio(last, n.casefold().rpartition(".")[2]),
+                n,
+            )
+            for n in names - {fqn}
+        )
+        return tuple(name for score, name in ranked[:limit] if score <= -130)
+
+    def search(self, text: str, *, limit: int = 20, after: str | None = None) -> EntityPage:
+        """See ``Metadata.search``; by the server's index and its ranking."""
+        skip = int(after) if after and after.isdigit() else 0
+        if not text.strip():
+            return EntityPage(())
+        assets = self._server.search(text, size=limit + 1, skip=skip)
+        entities = self._kept_entities(assets[:limit])
+        return EntityPage(tuple(entities), str(skip + limit) if len(assets) > limit else None)
+
+    def complete(self, prefix: str, *, limit: int = 100) -> tuple[str, ...]:
+        """See ``Metadata.complete``."""
+        from fusion_magic.metadata.openmetadata.completion import complete
+
+        return complete(prefix, self._server, self._cache, max_age_s=self._max_age_s)[:limit]
+
+    def changed(self, entity: Entity) -> datetime | None:
+        """See ``Metadata.changed``; OpenMetadata knows when a description changed, not when rows did."""
+        return None
+
+    def details(self, entity: Entity) -> Details:
+        """See ``Metadata.details``; what the token may not see is left out."""
+        from fusion_magic.metadata.openmetadata.details import details_of
+
+        server, is_table = self._server, entity.kind != "container"
+        path = "tables" if is_table else "containers"
+        asset = server.soon(lambda fqn: server.with_more(path, fqn), entity.fqn)
+        profile = server.soon(_or_nothing(server.profile), entity.fqn) if is_table else None
+        tests = server.soon(_or_nothing(server.tests), entity.fqn) if is_table else None
+        found = asset.result()
+        if found is None:
+            return Details()
+        return details_of(
+            found,
+            profile.result() if profile else None,
+            (tests.result() if tests else None) or [],
+            server_page=server.address.page,
+        )
+
+    def trino_schema(self, schema: Sequence[str]) -> tuple[str, ...] | None:
+        """See ``Metadata.trino_schema``."""
+        if len(schema) != 3:
+            return None
+        key = f"schema:{format_fqn(schema)}"
+        service_type = self._cache.fact(key, max_age_s=self._max_age_s)
+        if service_type is None:
+            found = self._server.schema(format_fqn(schema))
+            if found is None:
+                return None
+            service_type = found.service_type or ""
+            self._cache.keep_fact(key, service_type)
+        return self._places([schema[0]]).trino_parts((*schema, "t"), service_type)[:-1]
+
+    def services(self) -> Mapping[str, int]:
+        """See ``Metadata.services``."""
+        names = sorted(service.fully_qualified_name for service in self._server.services())
+        return self._server.count(names)
+
+    def close(self) -> None:
+        """
+        Let go of connections and of the cache's file.
+        """
+        self._server.close()
+        self._cache.close()
+
+    def _with_alerts(self, entities: Mapping[str, Entity]) -> dict[str, Entity]:
+        """
+        *entities* with the tests of their data that failed, as far as that is known by now.
+        """
+        failed = self._cache.fact(FAILED_TESTS, max_age_s=self._max_age_s) or {}
+        return {
+            fqn: replace(entity, alerts=(*entity.alerts, *failed[fqn])) if fqn in failed else entity
+            for fqn, entity in entities.items()
+        }
+
+    def _failed_tests(self, key: str) -> None:
+        from fusion_magic.metadata.openmetadata.details import failures
+
+        tests = _or_nothing(lambda _: self._server.failing_tests())(key) or []
+        said = {
+            fqn: [f"A test of its data failed: {failure}" for failure in found]
+            for fqn, found in failures(tests).items()
+        }
+        self._cache.keep_fact(key, said)
+
+    def _age_of(self, kept: Kept) -> float:
+        return self._max_age_s if kept.entity is not None else UNKNOWN_S
+
+    def _fetched(self, fqns: Sequence[str], kept: Mapping[str, Kept]) -> dict[str, Kept]:
+        """
+        What the server says now; where it does not answer, what is kept of names that it knew.
+        """
+        try:
+            self._wait_no_more()
+            return self._ask(fqns)
+        except MetadataUnavailable as error:
+            if error is not self._away:
+                self._away, self._away_until = error, time.monotonic() + AWAY_S
+            known = {fqn: kept[fqn] for fqn in fqns if fqn in kept and kept[fqn].entity}
+            lost = [fqn for fqn in fqns if fqn not in known]
+            if lost:
+                raise MetadataUnavailable(
+                    f"{', '.join(lost)} cannot be looked up. {error.message}",
+                    status=error.status,
+                    hint=error.hint,
+                ) from error
+            return {fqn: _of_then(kept) for fqn, kept in known.items()}
+
+    def _wait_no_more(self) -> None:
+        if self._away is not None and time.monotonic() < self._away_until:
+            raise self._away
+
+    def _ask(self, fqns: Sequence[str]) -> dict[str, Kept]:
+        from fusion_magic.metadata.openmetadata.entities import entity_of
+
+        beside: list[Future[Any]] = [*self._databases_soon(_services_of(fqns))]
+        if self._cache.fact(FAILED_TESTS, max_age_s=self._max_age_s) is None:
+            beside.append(self._server.soon(self._failed_tests, FAILED_TESTS))
+        named = self._server.named(fqns)
+        wait(beside)
+        places = self._places(_services_of(a.fully_qualified_name for a in named.assets))
+        entities = [entity_of(asset, places) for asset in named.assets]
+        self._cache.write(entities, named.unknown)
+        now = time.time()
+        answers = {fqn: Kept(None, now) for fqn in named.unknown}
+        return answers | {entity.fqn: Kept(entity, now) for entity in entities}
+
+    def _databases_soon(self, services: Iterable[str]) -> list[Future[dict[str, str]]]:
+        """
+        The databases of services that are not known yet, asked for beside the names.
+        """
+        unknown = [service for service in services if self._known_databases(service) is None]
+        return [self._server.soon(self._databases, service) for service in unknown]
+
+    def _places(self, services: Iterable[str]) -> Places:
+        from fusion_magic.metadata.openmetadata.entities import Places
+
+        return Places(self._catalogs, {service: self._databases(service) for service in services})
+
+    def _known_databases(self, service: str) -> dict[str, str] | None:
+        found = self._cache.fact(f"databases:{service}", max_age_s=self._max_age_s)
+        return found if isinstance(found, dict) else None
+
+    def _databases(self, service: str) -> dict[str, str]:
+        from fusion_magic.metadata.openmetadata.entities import marked_catalog
+
+        known = self._known_databases(service)
+        if known is None:
+            listed = self._server.databases(service)
+            known = {d.fully_qualified_name: marked_catalog(d) for d in listed}
+            self._cache.keep_fact(f"databases:{service}", known)
+        return known
+
+    def _kept_entities(self, assets: Sequence[Asset]) -> list[Entity]:
+        from fusion_magic.metadata.openmetadata.entities import entity_of
+
+        places = self._places(_services_of(a.fully_qualified_name for a in assets))
+        entities = [entity_of(asset, places) for asset in assets]
+        self._cache.write(entities)
+        return entities
+
+    def _fqns_behind(self, names: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+        """
+        The FQN of each Trino name that the server knows. A table that a Trino service lists as well is the original's.
+        """
+        assets = self._server.with_last_parts([name[-1] for name in names])
+        # The best come last, and stay. Trino's names have no case: what is written in lower case is what it means.
+        assets.sort(key=lambda a: (a.service_type != TRINO, a.name == a.name.lower()))
+        entities = self._kept_entities(assets)
+        behind = {trino_key(entity.trino_parts): entity.fqn for entity in entities}
+        return {name: behind[trino_key(name)] for name in names if trino_key(name) in behind}
+
+    def _refresh_soon(self, fqns: Sequence[str]) -> None:
+        """
+        Ask for names again in a thread of its own, one at a time.
+        """
+        if fqns and self._refreshing.acquire(blocking=False):
+            threading.Thread(
+                target=self._refresh, args=(fqns,), name="fusion-refresh", daemon=True
+            ).start()
+
+    def _refresh(self, fqns: Sequence[str]) -> None:
+        try:
+            self._ask(fqns)
+        except (MetadataUnavailable, MetadataRefuses):
+            pass  # the cell that needs it will say so
+        finally:
+            self._refreshing.release()
+
+
+def _or_nothing(ask: Callable[[str], _Answer]) -> Callable[[str], _Answer | None]:
+    """
+    *ask*, for what a version does not have or a token may not see.
+    """
+
+    def asked(fqn: str) -> _Answer | None:
+        try:
+            return ask(fqn)
+        except MetadataUnavailable:
+            raise
+        except MetadataError:
+            return None
+
+    return asked
+
+
+def _of_then(kept: Kept) -> Kept:
+    if kept.entity is None:
+        return kept
+    return Kept(replace(kept.entity, as_of=datetime.fromtimestamp(kept.at, UTC)), kept.at)
+
+
+def _services_of(fqns: Iterable[str]) -> list[str]:
+    found = dict[str, None]()
+    for fqn in fqns:
+        try:
+            found[format_fqn(parse_fqn(fqn).parts[:1])] = None
+        except InvalidFqn:
+            continue
+    return list(found)

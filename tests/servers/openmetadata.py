@@ -1,0 +1,34 @@
+"""
+What tests of the connection to OpenMetadata share: settings that lead to a test server.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fusion_magic.config import Settings, load_settings
+from fusion_magic.metadata.openmetadata.metadata import OpenMetadataMetadata, open_metadata
+from fusion_magic.testing.openmetadata import OpenMetadataServer
+
+
+def settings_for(server: OpenMetadataServer, folder: Path, **others: Any) -> Settings:
+    """
+    The settings of somebody who has the bot's token.
+    """
+    given = {"metadata_url": server.url, "metadata_token": server.token, "data_dir": str(folder)}
+    return load_settings(overrides=given | others, environment={}, folder=folder)
+
+
+def open_names(server: OpenMetadataServer, folder: Path, **others: Any) -> OpenMetadataMetadata:
+    """
+    The metadata that those settings name.
+    """
+    return open_metadata(settings_for(server, folder, **others))
+
+
+def asked(server: OpenMetadataServer, path: str = "") -> list[str]:
+    """
+    The paths that were requested and hold *path*, in order.
+    """
+    return [request.path for request in server.requests if path in request.path]
