@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fusion_magic.config import without_secret
 from fusion_magic.delivery import DeliveryContext
 from fusion_magic.delivery.openmetadata.assets import Assets, End, end_of
 from fusion_magic.delivery.openmetadata.columns import column_messages
@@ -17,6 +16,7 @@ from fusion_magic.delivery.openmetadata.services import require_service
 from fusion_magic.errors import DeliveryError
 from fusion_magic.openmetadata.client import OpenMetadataClient, segment
 from fusion_magic.openmetadata.messages import Asset, TableColumn
+from fusion_magic.secrets import without_secret
 from fusion_magic.sql.fqn import format_fqn
 from fusion_magic.store import Job
 
