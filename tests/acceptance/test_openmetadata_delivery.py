@@ -4,11 +4,6 @@ From cells on real Trino to OpenMetadata's graph: what the jobs say is what it h
 
 from __future__ import annotations
 
-import os
-import random
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,16 +12,13 @@ import pytest
 
 from fusion_magic import connect
 from fusion_magic.fusion import Fusion
-from fusion_magic.openmetadata.address import parse_address
-from fusion_magic.openmetadata.client import OpenMetadataClient, segment
 from fusion_magic.testing.openmetadata import OpenMetadataServer
+from tests.openmetadata_graph import Edges, Graph
 
-KILLS = int(os.environ.get("FUSION_TEST_KILLS", "20"))
 ORDERS, CUSTOMER = "prod.tpch.tiny.orders", "prod.tpch.tiny.customer"
 SCHEMA = "prod.memory.default"
 SPEND, RICH, KNOWN = f"{SCHEMA}.spend", f"{SCHEMA}.rich", f"{SCHEMA}.known"
 NOTEBOOK = 'fusion.notebooks."spend.ipynb"'
-Edges = dict[tuple[str, str], set[tuple[str, str]]]
 
 
 @pytest.fixture
@@ -39,73 +31,9 @@ def server() -> Iterator[OpenMetadataServer]:
         yield started
 
 
-class Graph:
-    """
-    What a server holds of lineage.
-    """
-
-    def __init__(self, server: OpenMetadataServer) -> None:
-        self._server = server
-        address = parse_address(server.url, setting="", token=None)
-        self._client = OpenMetadataClient(address, token=server.token)
-
-    def edges(self) -> Edges:
-        """
-        Every edge below the tables that are read, with its columns by name.
-        """
-        found: Edges = {}
-        waiting = [("table", ORDERS), ("table", CUSTOMER)]
-        while waiting:
-            kind, fqn = waiting.pop()
-            for target, details in self._below(kind, fqn):
-                name = target["fullyQualifiedName"]
-                if (fqn, name) not in found:
-                    found[fqn, name] = columns_of(details)
-                    waiting.append((target["type"], name))
-        return found
-
-    def details(self, source: str, target: str) -> dict[str, Any]:
-        """
-        One edge between two tables.
-        """
-        [found] = [d for t, d in self._below("table", source) if t["fullyQualifiedName"] == target]
-        return found
-
-    def put(self, source: str, target: str, details: dict[str, Any]) -> None:
-        """
-        An edge as a person makes it.
-        """
-        ends = [
-            {"id": self._server.get("table", fqn)["id"], "type": "table"}
-            for fqn in (source, target)
-        ]
-        edge = {"fromEntity": ends[0], "toEntity": ends[1], "lineageDetails": details}
-        assert self._client.send("PUT", "lineage", {"edge": edge})
-
-    def close(self) -> None:
-        self._client.close()
-
-    def _below(self, kind: str, fqn: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-        path = f"lineage/{kind}/name/{segment(fqn)}"
-        graph = self._client.get(path, dict[str, Any], {"downstreamDepth": 1, "upstreamDepth": 0})
-        assert graph is not None
-        nodes = {node["id"]: node for node in (*graph["nodes"], graph["entity"])}
-        for edge in graph["downstreamEdges"]:
-            if edge["fromEntity"] == graph["entity"]["id"]:
-                yield nodes[edge["toEntity"]], edge["lineageDetails"]
-
-
-def columns_of(details: dict[str, Any]) -> set[tuple[str, str]]:
-    return {
-        (source.rpartition(".")[2], one["toColumn"].rpartition(".")[2])
-        for one in details["columnsLineage"]
-        for source in one["fromColumns"]
-    }
-
-
 @pytest.fixture
 def graph(server: OpenMetadataServer) -> Iterator[Graph]:
-    opened = Graph(server)
+    opened = Graph(server, ("table", ORDERS), ("table", CUSTOMER))
     yield opened
     opened.close()
 
@@ -180,7 +108,10 @@ def test_the_graph_is_the_one_that_the_jobs_give(
     fusion.run("CREATE TABLE IF NOT EXISTS memory.default.known (k bigint, note varchar)")
 
     run(fusion, MAKE)
-    run(fusion, f"INSERT INTO {SPEND} (name, spent) SELECT c.name, c.custkey FROM {CUSTOMER} c LIMIT 1")
+    run(
+        fusion,
+        f"INSERT INTO {SPEND} (name, spent) SELECT c.name, c.custkey FROM {CUSTOMER} c LIMIT 1",
+    )
     run(fusion, f"INSERT INTO {KNOWN} (k) SELECT o.orderkey FROM {ORDERS} o LIMIT 1")
     deliver(fusion)
     run(fusion, f"CREATE VIEW {RICH} AS SELECT s.name AS who FROM {SPEND} s WHERE s.spent > 10")
@@ -227,7 +158,7 @@ def test_ten_runs_leave_what_a_person_wrote(
     deliver(fusion)
     id_ = server.get("table", SPEND)["id"]
     patch = [{"op": "replace", "path": "/description", "value": "What people spend."}]
-    assert graph._client.send("PATCH", f"tables/{id_}", patch)
+    assert graph.client.send("PATCH", f"tables/{id_}", patch)
     before = server.get("table", SPEND)
 
     for _ in range(10):
@@ -236,62 +167,3 @@ def test_ten_runs_leave_what_a_person_wrote(
 
     assert server.get("table", SPEND) == before
     assert graph.edges() == told_by_jobs(fusion)
-
-
-@pytest.mark.timeout(600 + 20 * KILLS)
-def test_no_edge_is_lost_or_doubled_when_schedulers_are_killed(
-    server: OpenMetadataServer, graph: Graph, five_tables: Fusion, request: pytest.FixtureRequest
-) -> None:
-    """
-    Two at once, each killed (-9) at random moments; a person's columns stay through all of it.
-    """
-    for number in range(5):
-        server.add_table(f"a.b.c.t{number}", {"id": "BIGINT", "x": "STRING"})
-    chance = random.Random(11)
-    environment = {
-        **five_tables.settings.environment(os.environ),
-        "FUSION_DELIVERY_URL": f"openmetadata+{server.url}",
-        "FUSION_DELIVERY_TOKEN": server.token,
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-    }
-
-    def start() -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "fusion_magic.cli", "scheduler"]
-        return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-
-    running = [start(), start()]
-    request.addfinalizer(lambda: [process.kill() for process in running])
-    for number in range(KILLS):
-        for origin in range(5):
-            five_tables.run(f"SELECT id FROM a.b.c.t{number % 5}", origin=f"n{origin}.ipynb")
-        time.sleep(chance.uniform(0.1, 1.2))
-        place = chance.randrange(2)
-        running[place].kill()
-        running[place].wait()
-        running[place] = start()
-    wait_until_delivered(five_tables)
-
-    wanted = {(f"a.b.c.t{n}", f'fusion."n{o}.ipynb"') for n in range(5) for o in range(5)}
-    found = [
-        (f"a.b.c.t{number}", target["fullyQualifiedName"])
-        for number in range(5)
-        for target, _ in graph._below("table", f"a.b.c.t{number}")
-    ]
-    assert five_tables.store.outbox.dead() == []
-    assert sorted(found) == sorted(wanted)
-    for origin in range(5):
-        assert len(server.get("pipeline", f'fusion."n{origin}.ipynb"')["tasks"]) == 5
-
-
-def wait_until_delivered(fusion: Fusion) -> None:
-    """
-    What a killed one had claimed is due when its lease has run out.
-    """
-    from fusion_magic.processes.scheduler import LEASE_S
-
-    left, moved_at = len(fusion.store.outbox.pending(limit=10_000)), time.monotonic()
-    while left:
-        assert time.monotonic() - moved_at < 2 * LEASE_S
-        time.sleep(0.5)
-        if (still := len(fusion.store.outbox.pending(limit=10_000))) != left:
-            left, moved_at = still, time.monotonic()
