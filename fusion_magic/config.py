@@ -65,9 +65,13 @@ class Settings:
         worker_lease_s: Seconds without a sign of life after which a worker's jobs go to another worker.
         worker_attempts: How many times a job is begun whose worker died.
         jobs_cancel_others: ``yes`` lets everybody cancel everybody's jobs.
-        delivery_url: Where lineage goes besides the store's own graph: ``openlineage+file:///events.jsonl`` or
-            ``openlineage+https://host/api/v1/lineage``. Several URLs stand in a list, or are separated by spaces.
-        delivery_token: The bearer token for the receivers of lineage.
+        delivery_url: Where lineage goes besides the store's own graph: ``openmetadata+https://host/api``,
+            ``openlineage+file:///events.jsonl`` or ``openlineage+https://host/api/v1/lineage``. Several URLs stand in a list, or
+            are separated by spaces.
+        delivery_token: The bearer token for the receivers of lineage. Without it, an OpenMetadata at the address of
+            ``metadata.url`` is sent the metadata's token.
+        delivery_sql: What is told of a statement's text: ``masked`` puts ``?`` for each string and number, ``full`` leaves them
+            in, ``none`` tells nothing of it.
         data_dir: The folder in which the embedded default keeps its store and its results.
         profile: The chosen profile; empty for none.
         owner: Who runs the jobs.
@@ -96,6 +100,7 @@ class Settings:
     jobs_cancel_others: str = "no"
     delivery_url: str = ""
     delivery_token: str | None = None
+    delivery_sql: str = "masked"
     data_dir: Path = Path()
     profile: str = ""
     owner: str = ""
@@ -162,6 +167,7 @@ _POSITIVE = ("worker_lease_s", "worker_attempts")
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "worker_start": ("auto", "never"),
     "jobs_cancel_others": ("yes", "no"),
+    "delivery_sql": ("full", "masked", "none"),
 }
 SECRETS = ("engine_password", "engine_token", "metadata_token", "delivery_token")
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from fusion_magic.config import Settings
@@ -21,7 +22,7 @@ from fusion_magic.registry import opener
 from fusion_magic.secrets import without_secret
 
 if TYPE_CHECKING:
-    from fusion_magic.delivery import Delivery
+    from fusion_magic.delivery import Delivery, DeliveryContext
     from fusion_magic.engines import Engine
     from fusion_magic.jobs.resolve import NameResolver
     from fusion_magic.jobs.run import JobServices
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from fusion_magic.store import Store
 
 RECOVER_EVERY_S = 1.0  # most often, for jobs that were left
+_PORTS = {"http": 80, "https": 443}
 DELIVER_AFTER_S = 5.0  # after a cell, where a receiver waits for its lineage
 
 
@@ -104,19 +106,11 @@ class Wiring:
         """
         The receivers of lineage: the store's own graph, and those that ``delivery.url`` names.
         """
-        from fusion_magic.delivery import DeliveryContext
         from fusion_magic.delivery.local import LocalDelivery
 
-        engine = self.engine
-        context = DeliveryContext(
-            token=self.settings.delivery_token,
-            engine=engine.name,
-            namespace=engine.dataset_namespace(),
-            columns_of=self._columns_of,
-        )
         own: list[Delivery] = [LocalDelivery(self.store.outbox)]
         return own + [
-            opener("delivery", url, setting="delivery.url")(url, context)
+            opener("delivery", url, setting="delivery.url")(url, self._delivery_context(url))
             for url in self.settings.delivery_urls
         ]
 
@@ -248,6 +242,22 @@ class Wiring:
         if store is not None:
             store.close()
 
+    def _delivery_context(self, url: str) -> DeliveryContext:
+        from fusion_magic.delivery import DeliveryContext
+        from fusion_magic.jobs.stored_results import columns_of_result, stored_by
+
+        engine, store = self.engine, self.store
+        return DeliveryContext(
+            token=delivery_token(self.settings, url),
+            engine=engine.name,
+            namespace=engine.dataset_namespace(),
+            columns_of=self._columns_of,
+            sql=self.settings.delivery_sql,
+            made_columns=self._made_columns,
+            result_columns=columns_of_result,
+            stored_by=lambda name, before: stored_by(store, name, before),
+        )
+
     def _start_scheduler(self) -> None:
         # Nobody looks at this thread; the next cell tries again.
         with suppress(FusionError, OSError):
@@ -256,6 +266,17 @@ class Wiring:
     def _columns_of(self, fqn: str) -> tuple[Column, ...]:
         entity = self.metadata.find_by_fqn([fqn]).get(fqn)
         return entity.columns if entity is not None else ()
+
+    def _made_columns(self, fqn: str, trino_name: str) -> tuple[Column, ...]:
+        """
+        The columns that the engine itself has, whatever the metadata says.
+        """
+        from fusion_magic.metadata import Column, Entity
+        from fusion_magic.sql.trino_names import parse_trino_name
+
+        entity = Entity("", fqn, "table", parse_trino_name(trino_name))
+        found = self.engine.describe([entity]).get(fqn, {})
+        return tuple(Column(name, kind) for name, kind in found.items())
 
     def _find_made(self, fqn: str) -> tuple[str, ...] | None:
         from fusion_magic.sql.trino_names import parse_trino_name
@@ -267,3 +288,29 @@ class Wiring:
         from fusion_magic.jobs.stored_results import newest_path
 
         return newest_path(self.store, name)
+
+
+def delivery_token(settings: Settings, url: str) -> str | None:
+    """
+    The token for one receiver: ``delivery.token``, else the metadata's for an OpenMetadata of the same origin, and for no other.
+    """
+    scheme, _, place = url.partition("+")
+    if settings.delivery_token is not None or scheme != "openmetadata":
+        return settings.delivery_token
+    origin = _origin(place)
+    return settings.metadata_token if origin and origin == _origin(settings.metadata_url) else None
+
+
+def _origin(url: str) -> tuple[str, str, int] | None:
+    """
+    Scheme, host and port, which a secret is bound to; None for what is no address of a server.
+
+    >>> _origin("https://OM.example/api"), _origin("catalog.yaml")
+    (('https', 'om.example', 443), None)
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return None
+    return (parts.scheme, parts.hostname, port) if parts.hostname and port else None

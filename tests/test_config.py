@@ -208,6 +208,14 @@ def test_a_password_is_never_shown(url: str) -> None:
     assert "s3cret" not in without_secret(url)
 
 
+def test_what_is_told_of_sql_is_masked_unless_it_is_said_otherwise(tmp_path: Path) -> None:
+    assert load(tmp_path).delivery_sql == "masked"
+    assert load(tmp_path, FUSION_DELIVERY_SQL="none").delivery_sql == "none"
+    with pytest.raises(InvalidSettings) as caught:
+        load(tmp_path, FUSION_DELIVERY_SQL="some")
+    assert caught.value.hint == "It is full or masked or none."
+
+
 def test_catalogs_are_a_table_of_services_and_databases(tmp_path: Path) -> None:
     """
     Also where somebody leaves the quotes out, which TOML reads as a table in a table.

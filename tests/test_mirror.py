@@ -33,6 +33,7 @@ ELSEWHERE = {
     "contracts/test_processes.py": "store/sql/processes",
     "processes/test_attempt.py": "processes/payload",
     "processes/test_worker.py": "handle",
+    "delivery/openmetadata/test_receiver.py": "delivery/openmetadata/locks delivery/openmetadata/services",
     "processes/test_scheduler.py": "delivery/local delivery/openlineage",
     # The command line is driven as a person drives it.
     "cli/test_cli.py": "cli/answers cli/commands cli/completion cli/exit_codes cli/output cli/parameters cli/run cli/services "

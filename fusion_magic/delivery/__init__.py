@@ -1,7 +1,8 @@
 """
 Where outbox rows go: the port.
 
-``local`` keeps the lineage graph beside the jobs; ``openlineage`` sends events. What every receiver may count on:
+``local`` keeps the lineage graph beside the jobs, ``openlineage`` sends events, ``openmetadata`` writes to its REST API. What every
+receiver may count on:
 
 - Rows of one target come one after another, by rising id: a table's INGESTION before the edges that lead to it.
 - A row may come again. Its effect is idempotent, and what is told is the same both times.
@@ -13,14 +14,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from fusion_magic.metadata import Column
 from fusion_magic.store import ColumnEdge, Job, Message, ModelRow
 
 
-def _no_columns(_fqn: str) -> Sequence[Column]:
+def _no_columns(*_: object) -> Sequence[Column]:
     return ()
+
+
+def _nobody(*_: object) -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +63,21 @@ class DeliveryContext:
         engine: The name of the engine that the settings name, as jobs carry it.
         namespace: The place of that engine's tables for OpenLineage (``trino://host:port``); None where it has none.
         columns_of: The columns of a table by its FQN; none where nothing knows them.
+        sql: What is told of a statement's text, as ``sql.masking.disclosed`` takes it.
+        made_columns: The columns of a table by its FQN and its name in the engine, as the engine itself has it; none where it has no
+            such table.
+        result_columns: The columns of the rows that a job has stored.
+        stored_by: The job that had stored the newest result of a name at a time; None where there was none.
     """
 
     token: str | None = None
     engine: str = ""
     namespace: str | None = None
     columns_of: Callable[[str], Sequence[Column]] = _no_columns
+    sql: str = "masked"
+    made_columns: Callable[[str, str], Sequence[Column]] = _no_columns
+    result_columns: Callable[[Job], Sequence[Column]] = _no_columns
+    stored_by: Callable[[str, datetime], Job | None] = _nobody
 
 
 class Delivery(Protocol):

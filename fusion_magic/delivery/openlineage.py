@@ -29,6 +29,7 @@ from fusion_magic.errors import (
     PermanentDeliveryError,
 )
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
+from fusion_magic.sql.masking import disclosed
 from fusion_magic.sql.trino_names import parse_trino_name
 from fusion_magic.store import Message
 
@@ -207,11 +208,12 @@ def _refused(status: int) -> DeliveryError:
 
 class _Names:
     """
-    FQNs as datasets.
+    FQNs as datasets, and what is told of a statement's text.
     """
 
     def __init__(self, context: DeliveryContext) -> None:
         self._context = context
+        self.sql = context.sql
 
     def identity(self, fqn: str, facts: JobFacts) -> tuple[str, str]:
         """
@@ -263,15 +265,18 @@ def make_events(
     from openlineage.client.facet_v2 import job_type_job, sql_job
 
     job = facts.job
-    sql = sql_job.SQLJobFacet(query=job.converted_query or job.user_query, dialect=job.engine)
+    query = disclosed(job.converted_query or job.user_query, names.sql)
     kind = job_type_job.JobTypeJobFacet(
         processingType="BATCH", integration="FUSION", jobType="QUERY"
     )
+    facets: dict[str, Any] = {"jobType": kind}
+    if query is not None:
+        facets["sql"] = sql_job.SQLJobFacet(query=query, dialect=job.engine)
     sources = dict.fromkeys(source for source, _ in edges)
     targets = dict.fromkeys(target for _, target in edges)
     what: dict[str, Any] = {
         "run": Run(runId=str(job.id), facets=_run_facets(facts)),
-        "job": Job(NAMESPACE, job.origin or "console", facets={"sql": sql, "jobType": kind}),
+        "job": Job(NAMESPACE, job.origin or "console", facets=facets),
         "inputs": [
             InputDataset(*names.identity(fqn, facts), facets=names.facets(fqn, facts))
             for fqn in sources

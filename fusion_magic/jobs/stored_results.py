@@ -6,9 +6,16 @@ A name means the newest finished job that stored its rows under it; versions are
 
 from __future__ import annotations
 
-from fusion_magic.errors import InvalidArgument, UnknownResult
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from fusion_magic.errors import InvalidArgument, ResultsUnavailable, UnknownResult
 from fusion_magic.results.stored import StoredResult
+from fusion_magic.results.trino_types import columns_of
 from fusion_magic.store import Job, Store
+
+if TYPE_CHECKING:
+    from fusion_magic.metadata import Column
 
 
 def newest_path(store: Store, name: str) -> str | None:
@@ -40,6 +47,34 @@ def find_result(store: Store, name: str, version: int | None = None) -> StoredRe
     if found is None:
         raise UnknownResult(f"{name} has the versions 1 to {count}, not {version}.")
     return open_result(found, version=number)
+
+
+def stored_by(store: Store, name: str, before: datetime) -> Job | None:
+    """
+    The job that had stored the newest result of that name at that time, or None.
+    """
+    for number in range(store.results.count(name), 0, -1):
+        job = store.results.version(name, number)
+        if job is not None and (job.finished or job.updated) <= before:
+            return job
+    return None
+
+
+def columns_of_result(job: Job) -> tuple[Column, ...]:
+    """
+    The columns of what *job* has stored; none where it is gone.
+
+    Raises:
+        ResultsUnavailable: The place cannot be reached.
+    """
+    if job.result_path is None:
+        return ()
+    try:
+        return columns_of(open_result(job).schema)
+    except ResultsUnavailable as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise
+        return ()
 
 
 def open_result(job: Job, *, version: int = 0) -> StoredResult:

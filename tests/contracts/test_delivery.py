@@ -14,11 +14,16 @@ from typing import Any
 import pytest
 
 from fusion_magic import connect
-from fusion_magic.delivery import Delivery, DeliveryContext
+from fusion_magic.delivery import Delivery, DeliveryContext, JobFacts
 from fusion_magic.delivery.local import LocalDelivery
 from fusion_magic.delivery.openlineage import OpenLineageDelivery
+from fusion_magic.delivery.openmetadata.receiver import open_delivery as open_openmetadata
 from fusion_magic.errors import DeliveryError, FusionError
-from fusion_magic.store import NewJob
+from fusion_magic.metadata import Column
+from fusion_magic.openmetadata.address import parse_address
+from fusion_magic.openmetadata.client import OpenMetadataClient, segment
+from fusion_magic.store import ModelRow, NewJob
+from fusion_magic.testing.openmetadata import OpenMetadataServer
 from tests.delivery.facts import JOB, SOURCES, TARGET, facts, message
 from tests.plugins.fusion_example.receiver import open_delivery as open_markdown
 from tests.stores import delivered_edges
@@ -88,7 +93,53 @@ class Markdown:
         return None
 
 
-RECEIVERS: dict[str, Any] = {"local": Local, "openlineage": OpenLineage, "markdown": Markdown}
+class OpenMetadata:
+    """
+    Its effect are the edges that the server holds, and the tables that it was made to know.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._server = OpenMetadataServer().start()
+        for fqn in (SOURCES[0], "lake.warehouse.crm.other", "a.b.c.strange"):
+            self._server.add_table(fqn, {"id": "BIGINT"})
+        self._server.add_container(SOURCES[1], {"id": "BIGINT"})
+        made: Any = lambda *_: [Column("key", "bigint")]  # noqa: E731 - one line says it
+        context = DeliveryContext(token=self._server.token, engine="duckdb", made_columns=made)
+        self.delivery: Delivery = open_openmetadata(f"openmetadata+{self._server.url}", context)
+
+    def effect(self) -> set[str]:
+        found = {}
+        for source in (*SOURCES, "a.b.c.strange"):
+            kind = "container" if source == SOURCES[1] else "table"
+            graph = self._graph(kind, source)
+            names = {n["id"]: n["fullyQualifiedName"] for n in graph["nodes"]}
+            for edge in graph["downstreamEdges"]:
+                found[f"{source} → {names[edge['toEntity']]}"] = edge["lineageDetails"]
+        return {f"{names} {json.dumps(details)}" for names, details in found.items()}
+
+    def _graph(self, kind: str, fqn: str) -> Any:
+        client = OpenMetadataClient(
+            parse_address(self._server.url, setting="", token=None), token=self._server.token
+        )
+        path = f"lineage/{kind}/name/{segment(fqn)}"
+        try:
+            return client.get(path, dict, {"downstreamDepth": 1})
+        finally:
+            client.close()
+
+    def break_(self) -> None:
+        self._server.stop()
+
+    def close(self) -> None:
+        self._server.stop()
+
+
+RECEIVERS: dict[str, Any] = {
+    "local": Local,
+    "openlineage": OpenLineage,
+    "openmetadata": OpenMetadata,
+    "markdown": Markdown,
+}
 
 
 @pytest.fixture(params=RECEIVERS)
@@ -123,11 +174,17 @@ def test_what_is_delivered_twice_has_the_effect_of_once(receiver: Any) -> None:
 
 def test_rows_of_another_program_arrive(receiver: Any) -> None:
     """
-    Its job has no edges in our own tables.
+    Its job has no edges in our own tables; its models name both ends, since a receiver that writes with rights of its own tells
+    nothing that the job does not bear out.
     """
     before = receiver.effect()
+    models = [
+        ModelRow(model_id_of_om=None, fully_qualified_name=name, trino_model_name=name[2:])
+        for name in ("a.b.c.strange", "a.b.c.made")
+    ]
+    told = JobFacts(facts().job, models)
 
-    receiver.delivery.deliver(message(source="a.b.c.strange", target="a.b.c.made"), facts())
+    receiver.delivery.deliver(message(source="a.b.c.strange", target="a.b.c.made"), told)
 
     assert "strange" in str(receiver.effect() - before)
 

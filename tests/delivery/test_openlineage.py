@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import jsonschema
 import pytest
 
 from fusion_magic.delivery import DeliveryContext
-from fusion_magic.delivery.openlineage import OpenLineageDelivery
+from fusion_magic.delivery.openlineage import OpenLineageDelivery, _Names, make_events
 from fusion_magic.errors import DeliveryError, InvalidSettings, PermanentDeliveryError
 from fusion_magic.metadata import Column
 from tests.delivery.facts import JOB, SOURCES, facts, message
@@ -70,6 +71,24 @@ def test_tables_of_trino_have_its_names_and_their_fqn_as_a_link(tmp_path: Path) 
     assert (link["namespace"], link["name"]) == ("lake", "warehouse.crm.spend")
     assert event["inputs"][1]["name"] == "s3_prod.raw.events.clicks"
     assert event["run"]["facets"]["externalQuery"]["externalQueryId"] == facts().job.query_id
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ("full", "CREATE TABLE t AS SELECT 'x'"),
+        ("masked", "CREATE TABLE t AS SELECT ?"),
+        ("none", None),
+    ],
+)
+def test_the_text_of_a_statement_is_told_as_the_setting_says(how: str, told: str | None) -> None:
+    whole = facts()
+    job = replace(whole.job, converted_query="CREATE TABLE t AS SELECT 'x'")
+    names = _Names(DeliveryContext(sql=how))
+
+    for event in make_events(replace(whole, job=job), whole.edges, names):
+        sql = event.job.facets.get("sql")
+        assert (sql.query if sql is not None else None) == told
 
 
 def test_known_columns_are_the_schema(tmp_path: Path) -> None:

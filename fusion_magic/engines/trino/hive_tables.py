@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusion_magic.engines import EngineQuery
 from fusion_magic.errors import EngineError, QueryFailed, UnsupportedSql
+from fusion_magic.results.trino_types import type_text
 from fusion_magic.sql.edits import format_trino_name, quote
 from fusion_magic.sql.parameters import format_literal
 
@@ -33,20 +34,6 @@ if TYPE_CHECKING:
 SWEEP_AGE_S = 24 * 3600.0
 _OURS = re.compile(r"_fusion_([0-9a-f]{8})[0-9a-f]{8}")
 _ENDED = "'FINISHED', 'FAILED'"
-_PLAIN = {
-    "bool": "boolean",
-    "int8": "tinyint",
-    "int16": "smallint",
-    "int32": "integer",
-    "int64": "bigint",
-    "float": "real",
-    "double": "double",
-    "date32[day]": "date",
-    "string": "varchar",
-    "binary": "varbinary",
-    "timestamp[us]": "timestamp",
-    "timestamp[ns]": "timestamp",
-}
 _PRECISIONS = {"us": "MICROSECONDS", "ns": "NANOSECONDS"}
 _INTO = "Let the engine write it to a table with --into TABLE instead, which later SQL can name."
 
@@ -208,7 +195,7 @@ def _hive_type(field: pa.Field, fqn: str) -> str:
     Raises:
         UnsupportedSql: Hive has none.
     """
-    kind = _type_text(field.type)
+    kind = type_text(field.type)
     own = (field.metadata or {}).get(b"trino_type", b"").decode()
     if kind is None or (own and _plain(own) != _plain(kind)):
         raise UnsupportedSql(
@@ -228,24 +215,3 @@ def _plain(text: str) -> str:
     text = re.sub(r"\b(?:var)?char\(\d+\)|\bchar\b", "varchar", text)
     text = re.sub(r"\btimestamp\(\d+\)", "timestamp", text)
     return re.sub(r"[ \"]", "", text).lower()
-
-
-def _type_text(kind: pa.DataType) -> str | None:
-    import pyarrow as pa
-
-    if pa.types.is_decimal128(kind):
-        return f"decimal({kind.precision}, {kind.scale})"
-    if pa.types.is_list(kind):
-        return _composed("array", [_type_text(kind.value_type)])
-    if pa.types.is_map(kind):
-        return _composed("map", [_type_text(kind.key_type), _type_text(kind.item_type)])
-    if pa.types.is_struct(kind):
-        fields = [kind.field(place) for place in range(kind.num_fields)]
-        texts = [(field.name, _type_text(field.type)) for field in fields]
-        return _composed("row", [text and f"{quote(name)} {text}" for name, text in texts])
-    return _PLAIN.get(str(kind))
-
-
-def _composed(word: str, parts: Sequence[str | None]) -> str | None:
-    known = [part for part in parts if part is not None]
-    return f"{word}({', '.join(known)})" if len(known) == len(parts) else None

@@ -1,0 +1,235 @@
+"""
+Tables and containers of OpenMetadata by their FQN, and the tables that jobs have made, which are made known to it.
+
+What is found is kept for a minute: an edge is written by ids, and a table's columns are checked before one names them. Only what
+lies in a service that is there already is made, and nothing that is there is changed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fusion_magic.delivery import DeliveryContext, JobFacts
+from fusion_magic.delivery.openmetadata.columns import (
+    KnownColumns,
+    column_messages,
+    known_columns,
+    stored_name,
+)
+from fusion_magic.errors import DeliveryError, MetadataError, PermanentDeliveryError
+from fusion_magic.metadata import Column
+from fusion_magic.openmetadata.client import OpenMetadataClient, Query, segment
+from fusion_magic.openmetadata.messages import Asset, Found
+from fusion_magic.sql.fqn import format_fqn, parse_fqn
+from fusion_magic.sql.masking import disclosed
+from fusion_magic.sql.statement import parse_statement
+
+MAX_AGE_S = 60.0
+MOST_KEPT = 10_000
+TABLE_PARTS = 4
+EXISTS = 409
+_FIELDS = {"tables": "columns", "containers": "dataModel"}
+_TYPES = {"tables": "table", "containers": "container"}
+_VIEWS = {"CREATE VIEW": "View", "CREATE MATERIALIZED VIEW": "MaterializedView"}
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """
+    One end of an edge.
+
+    Attributes:
+        type: ``table``, ``container`` or ``pipeline``.
+        columns: Those that an edge may name; None where it must name none.
+    """
+
+    id: str
+    type: str
+    fqn: str
+    columns: KnownColumns | None = None
+
+
+class Assets:
+    """
+    The look-ups, and the tables that are made.
+
+    Args:
+        clock: Seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        client: OpenMetadataClient,
+        context: DeliveryContext,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._context = context
+        self._clock = clock
+        self._kept: dict[str, tuple[float, End]] = {}
+
+    def find(self, fqn: str) -> End | None:
+        """
+        The table or the container of that name, or None.
+
+        Raises:
+            PermanentDeliveryError: It is marked as deleted.
+        """
+        kept = self._kept.get(fqn)
+        if kept is not None and self._clock() < kept[0]:
+            return kept[1]
+        end = self._by_name("tables", fqn) or self._by_name("containers", fqn) or self._alike(fqn)
+        return None if end is None else self.keep(fqn, end)
+
+    def source(self, fqn: str) -> End:
+        """
+        ``find`` for what must be there.
+
+        Raises:
+            DeliveryError: It is not: an ingestion, or another row, may bring it.
+        """
+        end = self.find(fqn)
+        if end is None:
+            raise DeliveryError(
+                f"OpenMetadata does not know {fqn}: let its service be ingested, then run `fusion queue retry`."
+            )
+        return end
+
+    def target(self, fqn: str, facts: JobFacts) -> End:
+        """
+        The table or the container of that name, made where OpenMetadata lacks it.
+        """
+        return self.find(fqn) or self._make(fqn, facts)
+
+    def keep(self, fqn: str, end: End) -> End:
+        """
+        Remember *end* for a minute.
+        """
+        if len(self._kept) >= MOST_KEPT:
+            self._kept.clear()
+        self._kept[fqn] = (self._clock() + MAX_AGE_S, end)
+        return end
+
+    def forget(self, *fqns: str) -> None:
+        """
+        Look those up again when they are needed.
+        """
+        for fqn in fqns:
+            self._kept.pop(fqn, None)
+
+    def _by_name(self, kind: str, fqn: str) -> End | None:
+        query = {"fields": _FIELDS[kind], "include": "all"}
+        asset = self._client.get(f"{kind}/name/{segment(fqn)}", Asset, query)
+        if asset is None:
+            return None
+        if asset.deleted:
+            raise _deleted(fqn)
+        return end_of(asset, _TYPES[kind])
+
+    def _alike(self, fqn: str) -> End | None:
+        """
+        The one table whose name differs in case alone: engines fold names, and OpenMetadata looks up by exact ones.
+        """
+        terms = {"query": {"terms": {"fullyQualifiedName": [fqn.lower()]}}}
+        query: Query = {
+            "q": "",
+            "index": "table_search_index",
+            "size": 5,
+            "query_filter": json.dumps(terms),
+        }
+        if not self._client.fits("search/query", query):
+            return None
+        found = self._client.get("search/query", Found, query)
+        hits = [hit.source for hit in found.hits.hits if hit.source] if found else []
+        names = {a.fully_qualified_name for a in hits if not a.deleted} - {fqn}
+        alike = [name for name in names if name.lower() == fqn.lower()]
+        return self._by_name("tables", alike[0]) if len(alike) == 1 else None
+
+    def _make(self, fqn: str, facts: JobFacts) -> End:
+        parts = parse_fqn(fqn).parts
+        if len(parts) != TABLE_PARTS:
+            raise PermanentDeliveryError(
+                f"OpenMetadata does not know {fqn}, which is no name of a table (service.database.schema.table)."
+            )
+        message = self._table_message(fqn, facts)
+        self._require_service(parts[0])
+        self._make_above("databases", parts[:2], {"service": format_fqn(parts[:1])})
+        self._make_above("databaseSchemas", parts[:3], {"database": format_fqn(parts[:2])})
+        body = {"name": parts[3], "databaseSchema": format_fqn(parts[:3]), **message}
+        return self.keep(fqn, end_of(self._put("tables", fqn, body), "table"))
+
+    def _table_message(self, fqn: str, facts: JobFacts) -> dict[str, Any]:
+        job, columns = facts.job, self._made_columns(fqn, facts)
+        sql = job.converted_query or job.user_query
+        view = _VIEWS.get(parse_statement(sql).kind)
+        found: dict[str, Any] = {
+            "columns": column_messages(columns),
+            "tableType": view or "Regular",
+            "description": f"Made by job {job.id}.",
+        }
+        definition = disclosed(sql, self._context.sql) if view else None
+        return found if definition is None else {**found, "schemaDefinition": definition}
+
+    def _made_columns(self, fqn: str, facts: JobFacts) -> Sequence[Column]:
+        model = facts.model(fqn)
+        columns: Sequence[Column] = ()
+        # Another engine may have another table of that name.
+        if model is not None and facts.job.engine == self._context.engine:
+            columns = self._context.made_columns(fqn, model.trino_model_name)
+        if not columns:
+            raise PermanentDeliveryError(
+                f"OpenMetadata does not know {fqn}, and the engine has no such table now, so that it cannot be made known."
+            )
+        return columns
+
+    def _require_service(self, service: str) -> None:
+        name = segment(format_fqn([service]))
+        if self._client.get(f"services/databaseServices/name/{name}", Asset) is None:
+            raise PermanentDeliveryError(
+                f"OpenMetadata has no database service {service}: add it there, then run `fusion queue retry`."
+            )
+
+    def _make_above(self, kind: str, parts: Sequence[str], parent: dict[str, str]) -> None:
+        """
+        The database or schema of a table. One that is marked as deleted stays so: to put it would bring back all that is in it.
+        """
+        fqn = format_fqn(parts)
+        found = self._client.get(f"{kind}/name/{segment(fqn)}", Asset, {"include": "all"})
+        if found is None:
+            self._put(kind, fqn, {"name": parts[-1], **parent})
+        elif found.deleted:
+            raise _deleted(fqn)
+
+    def _put(self, kind: str, fqn: str, body: dict[str, Any]) -> Asset:
+        body = {**body, "name": stored_name(body["name"])}
+        try:
+            return self._client.put(kind, body, Asset)
+        except MetadataError as error:
+            # Somebody else has made it in this moment.
+            found = None
+            if error.status == EXISTS:
+                found = self._client.get(f"{kind}/name/{segment(fqn)}", Asset)
+            if found is None:
+                raise
+            return found
+
+
+def end_of(asset: Asset, kind: str) -> End:
+    """
+    An entity as the end of an edge.
+    """
+    model = asset.data_model
+    columns = asset.columns if kind == "table" else model.columns if model is not None else None
+    known = known_columns(asset.fully_qualified_name, columns) if columns is not None else None
+    return End(asset.id, kind, asset.fully_qualified_name, known)
+
+
+def _deleted(fqn: str) -> PermanentDeliveryError:
+    return PermanentDeliveryError(
+        f"{fqn} is marked as deleted in OpenMetadata: restore it there, then run `fusion queue retry`."
+    )

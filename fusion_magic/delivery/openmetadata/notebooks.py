@@ -1,0 +1,124 @@
+"""
+A notebook as a pipeline: a task for each statement, a run for each job.
+
+OpenMetadata replaces a pipeline's tasks, so that those that are there are read and sent again: others', and earlier cells'. The
+newest ``MOST_TASKS`` stay.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from fusion_magic.delivery.openmetadata.assets import End
+from fusion_magic.delivery.openmetadata.edges import OWN_SERVICE
+from fusion_magic.delivery.openmetadata.locks import Locks
+from fusion_magic.delivery.openmetadata.own import (
+    CONSOLE,
+    asset_name,
+    milliseconds,
+    run_of,
+    task_of,
+)
+from fusion_magic.delivery.openmetadata.services import require_service
+from fusion_magic.errors import DeliveryError
+from fusion_magic.openmetadata.client import OpenMetadataClient, segment
+from fusion_magic.sql.fqn import format_fqn
+from fusion_magic.store import Job
+
+MOST_TASKS = 200
+TURNS = 5
+MOST_KEPT = 1_000
+# What a message that leaves it out would take away.
+_STAYS = ("displayName", "description", "sourceUrl", "concurrency", "pipelineLocation", "startDate")
+_LOCKS = Locks()
+Pipeline = dict[str, Any]
+
+
+class Notebooks:
+    """
+    The pipelines of our service.
+
+    Args:
+        sql: What is told of a statement's text.
+    """
+
+    def __init__(self, client: OpenMetadataClient, *, sql: str) -> None:
+        self._client = client
+        self._sql = sql
+        self._told: OrderedDict[UUID, End] = OrderedDict()
+
+    def told(self, job: Job) -> End:
+        """
+        The pipeline of the job's notebook, which has its statement as a task and the job as a run.
+        """
+        end = self._told.get(job.id)
+        if end is not None:
+            return end
+        end = self._tell(job)
+        self._told[job.id] = end
+        if len(self._told) > MOST_KEPT:
+            self._told.popitem(last=False)
+        return end
+
+    def forget(self, job: Job) -> None:
+        """
+        Look again what is told of the job.
+        """
+        self._told.pop(job.id, None)
+
+    def _tell(self, job: Job) -> End:
+        task = task_of(job, self._sql)
+        name = asset_name(job.origin or CONSOLE)
+        fqn = format_fqn((OWN_SERVICE, name))
+        with _LOCKS.of(self._client.address.url, fqn):
+            pipeline = self._with_task(job, fqn, name, task)
+            self._add_run(job, pipeline, task["name"])
+        return End(pipeline["id"], "pipeline", fqn)
+
+    def _with_task(self, job: Job, fqn: str, name: str, task: Mapping[str, Any]) -> Pipeline:
+        pipeline = self._read(fqn)
+        if pipeline is not None and task in _tasks(pipeline, task):
+            return pipeline
+        if pipeline is None:
+            require_service(self._client, "pipelineServices")
+        for _ in range(TURNS):
+            body = _message(pipeline or {}, job, name, task)
+            self._client.put("pipelines", body, Pipeline)
+            pipeline = self._read(fqn)
+            if pipeline is not None and _tasks(pipeline, {"name": task["name"]}):
+                return pipeline
+        raise DeliveryError(f"The pipeline {fqn} is changed by somebody else at the same time.")
+
+    def _read(self, fqn: str) -> Pipeline | None:
+        return self._client.get(f"pipelines/name/{segment(fqn)}", Pipeline, {"fields": "tasks"})
+
+    def _add_run(self, job: Job, pipeline: Pipeline, task: str) -> None:
+        """
+        The run, once: those of one millisecond are one, whose tasks must be there still.
+        """
+        path = f"pipelines/{segment(pipeline['fullyQualifiedName'])}/status"
+        at, known = milliseconds(job), {one["name"] for one in pipeline["tasks"]}
+        found = self._client.get(path, dict[str, Any], {"startTs": at, "endTs": at}) or {}
+        tasks = [one for run in found.get("data") or () for one in run.get("taskStatus") or ()]
+        if all(one.get("name") != task for one in tasks):
+            run, others = run_of(job, task), [one for one in tasks if one.get("name") in known]
+            self._client.put(path, {**run, "taskStatus": [*others, *run["taskStatus"]]}, Pipeline)
+
+
+def _tasks(pipeline: Pipeline, like: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """
+    The pipeline's tasks of that name, each with no more than *like* has.
+    """
+    tasks = [one for one in pipeline.get("tasks") or () if one.get("name") == like["name"]]
+    return [{key: one[key] for key in like if key in one} for one in tasks]
+
+
+def _message(pipeline: Pipeline, job: Job, name: str, task: Mapping[str, Any]) -> dict[str, Any]:
+    tasks = [one for one in pipeline.get("tasks") or () if one.get("name") != task["name"]]
+    stays = {key: pipeline[key] for key in _STAYS if pipeline.get(key) is not None}
+    title = {"displayName": job.origin} if job.origin and job.origin != name else {}
+    kept = [*tasks, task][-MOST_TASKS:]
+    return {**title, **stays, "name": name, "service": OWN_SERVICE, "tasks": kept}

@@ -1,0 +1,266 @@
+"""
+The port ``Delivery`` over OpenMetadata's REST API.
+
+    INGESTION    the target is made known where OpenMetadata lacks it
+    LINEAGE      the edge is read, merged with what others wrote, and written where that changes it
+
+A row is told only where its job bears it out: the job has finished, and used or made both names. Who can write to the outbox alone
+can thereby write nothing into OpenMetadata. The rows of one target come one after another, however many schedulers run; within
+a process a lock sees to that for several outboxes, too.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from fusion_magic.delivery import DeliveryContext, JobFacts
+from fusion_magic.delivery.openmetadata.locks import Locks
+from fusion_magic.errors import (
+    DeliveryError,
+    InvalidFqn,
+    InvalidSettings,
+    MetadataError,
+    MetadataRefuses,
+    MetadataUnavailable,
+    MissingExtra,
+    PermanentDeliveryError,
+)
+from fusion_magic.openmetadata.address import parse_address
+from fusion_magic.store import Job, JobStatus, Message
+
+if TYPE_CHECKING:
+    from fusion_magic.delivery.openmetadata.assets import End
+    from fusion_magic.delivery.openmetadata.edges import OwnEdge
+
+logger = logging.getLogger(__name__)
+
+SCHEMES = ("openmetadata+https", "openmetadata+http")
+SETTING = "delivery.url"
+TURNS = 5
+Columns = list[tuple[str, str]]
+_LOCKS = Locks()
+# An end may have gone, or lost a column, since it was looked up.
+_STALE = frozenset({400, 404})
+
+
+def open_delivery(url: str, context: DeliveryContext) -> OpenMetadataDelivery:
+    """
+    The receiver that *url* names; see ``OpenMetadataDelivery``.
+    """
+    return OpenMetadataDelivery(url, context)
+
+
+class OpenMetadataDelivery:
+    """
+    The port ``Delivery`` for one server.
+
+    Args:
+        url: ``openmetadata+https://host/api``, with the options of ``metadata.url``.
+
+        context: Its token is sent over HTTPS alone, loopback excepted.
+
+    Raises:
+        InvalidSettings: The URL is none of these, or a token would travel in the open.
+        MissingExtra: The extra is not installed.
+    """
+
+    name = "openmetadata"
+
+    def __init__(self, url: str, context: DeliveryContext) -> None:
+        scheme, _, rest = url.partition("://")
+        if scheme not in SCHEMES:
+            raise InvalidSettings(
+                f"{SETTING} begins with {scheme}://.", hint=f"Known are {', '.join(SCHEMES)}."
+            )
+        plain = f"{scheme.removeprefix('openmetadata+')}://{rest}"
+        address = parse_address(plain, setting=SETTING, token=context.token)
+        try:
+            from fusion_magic.openmetadata.client import OpenMetadataClient
+        except ImportError as exc:
+            raise MissingExtra("Delivery to OpenMetadata", extra="openmetadata") from exc
+        from fusion_magic.delivery.openmetadata.assets import Assets
+        from fusion_magic.delivery.openmetadata.notebooks import Notebooks
+        from fusion_magic.delivery.openmetadata.results import Results
+
+        self._client = OpenMetadataClient(address, token=context.token, setting=SETTING)
+        self._context = context
+        self._assets = Assets(self._client, context)
+        self._notebooks = Notebooks(self._client, sql=context.sql)
+        self._results = Results(self._client, context, self._assets)
+
+    def deliver(self, message: Message, facts: JobFacts) -> None:
+        """See ``Delivery.deliver``."""
+        row = message.row
+        with _told_apart():
+            require_borne_out(message, facts)
+            with _LOCKS.of(self._client.address.url, row.model_name_fqn):
+                if row.from_fqn is None:
+                    self._target(row.model_name_fqn, facts)
+                else:
+                    self._write(row.from_fqn, row.model_name_fqn, facts)
+
+    def close(self) -> None:
+        """See ``Delivery.close``."""
+        self._client.close()
+
+    def _write(self, source: str, target: str, facts: JobFacts) -> None:
+        """
+        Write the edge by what is kept of its ends; where that does not fit, look them up again and write it by that.
+        """
+        ends = self._source(source, facts.job), self._target(target, facts)
+        columns, unknown = _columns_between(ends, (source, target), facts)
+        if not unknown and self._is_written(ends, columns, facts):
+            return
+        self._assets.forget(source, target, *(end.fqn for end in ends))
+        ends = self._source(source, facts.job), self._target(target, facts)
+        columns, unknown = _columns_between(ends, (source, target), facts)
+        if unknown:
+            about = {"action": "deliver", "job_id": str(facts.job.id), "columns": unknown}
+            logger.info("columns that OpenMetadata does not know are left out", extra=about)
+        if not self._merge(ends, self._own_edge(ends[1], columns, facts.job)):
+            raise DeliveryError(f"{source} or {target} went away in OpenMetadata meanwhile.")
+
+    def _is_written(self, ends: tuple[End, End], columns: Columns, facts: JobFacts) -> bool:
+        try:
+            if self._merge(ends, self._own_edge(ends[1], columns, facts.job)):
+                return True
+        except MetadataError as error:
+            if error.status not in _STALE:
+                raise
+        self._notebooks.forget(facts.job)
+        return False
+
+    def _source(self, fqn: str, job: Job) -> End:
+        from fusion_magic.delivery.openmetadata.own import RESULTS, own_part
+
+        name = own_part(fqn, RESULTS)
+        return self._assets.source(fqn) if name is None else self._results.source(name, job)
+
+    def _target(self, fqn: str, facts: JobFacts) -> End:
+        from fusion_magic.delivery.openmetadata.own import NOTEBOOKS, RESULTS, own_part
+
+        if own_part(fqn, NOTEBOOKS) is not None:
+            return self._notebooks.told(facts.job)
+        if own_part(fqn, RESULTS) is not None:
+            return self._results.target(facts.job)
+        return self._assets.target(fqn, facts)
+
+    def _own_edge(self, target: End, columns: Columns, job: Job) -> OwnEdge:
+        from fusion_magic.delivery.openmetadata.edges import OwnEdge
+        from fusion_magic.sql.masking import disclosed
+
+        pipeline = None if target.type == "pipeline" else self._notebooks.told(job).id
+        sql = disclosed(job.converted_query or job.user_query, self._context.sql)
+        return OwnEdge(columns, sql, pipeline)
+
+    def _merge(self, ends: tuple[End, End], own: OwnEdge) -> bool:
+        """
+        Write the edge until it holds what is ours: whoever writes at the same time replaces it. False where an end is gone.
+        """
+        from fusion_magic.delivery.openmetadata.edges import holds, merge, normalized
+
+        known = [fqn for end in ends if end.columns is not None for fqn in end.columns.fqns]
+        current = self._read(ends)
+        for _ in range(TURNS):
+            details = merge(current, own, known=frozenset(known))
+            if current is not None and normalized(current) == details:
+                return True
+            if not self._put(ends, details):
+                return False
+            current = self._read(ends)
+            if holds(current, own):
+                return True
+        raise DeliveryError(
+            f"The edge from {ends[0].fqn} to {ends[1].fqn} is changed by somebody else at the same time."
+        )
+
+    def _read(self, ends: tuple[End, End]) -> dict[str, Any] | None:
+        path = f"lineage/getLineageEdge/{ends[0].id}/{ends[1].id}"
+        answer = self._client.get(path, dict[str, Any])
+        edge = answer.get("edge") if answer is not None else None
+        return edge if isinstance(edge, dict) else None
+
+    def _put(self, ends: tuple[End, End], details: dict[str, Any]) -> bool:
+        source, target = ({"id": end.id, "type": end.type} for end in ends)
+        edge = {"fromEntity": source, "toEntity": target, "lineageDetails": details}
+        return self._client.send("PUT", "lineage", {"edge": edge})
+
+
+def require_borne_out(message: Message, facts: JobFacts) -> None:
+    """
+    Raises:
+        PermanentDeliveryError: The row's job has not finished, belongs to nobody, or has nothing to do with the row's names.
+    """
+    job, row = facts.job, message.row
+    if job.status is not JobStatus.FINISHED:
+        raise _not_borne_out(message, f"its job is {job.status.value}")
+    if not job.owner:
+        raise _not_borne_out(message, "its job has no owner")
+    names = {model.fully_qualified_name for model in facts.models}
+    if row.from_fqn is not None and row.from_fqn not in names:
+        raise _not_borne_out(message, f"its job does not use {row.from_fqn}")
+    if row.model_name_fqn not in names | _made_names(job):
+        raise _not_borne_out(message, f"its job does not make {row.model_name_fqn}")
+    edge = (row.from_fqn, row.model_name_fqn)
+    if row.from_fqn is not None and facts.edges and edge not in facts.edges:
+        raise _not_borne_out(message, "its job has found no such edge")
+
+
+def _made_names(job: Job) -> set[str]:
+    """
+    The names of ours that a job may write to.
+    """
+    from fusion_magic.delivery.openmetadata.own import CONSOLE, NOTEBOOKS, RESULTS, own_fqn
+
+    found = {own_fqn(NOTEBOOKS, job.origin or CONSOLE)}
+    return found | {own_fqn(RESULTS, job.result_name)} if job.result_name else found
+
+
+def _not_borne_out(message: Message, reason: str) -> PermanentDeliveryError:
+    return PermanentDeliveryError(
+        f"The row {message.id} is not told to OpenMetadata: {reason}. `fusion queue drop` forgets it."
+    )
+
+
+def _columns_between(
+    ends: tuple[End, End], fqns: tuple[str, str], facts: JobFacts
+) -> tuple[Columns, list[str]]:
+    """
+    The columns of an edge by OpenMetadata's FQNs, and those that it does not know, for a person. A notebook has none.
+    """
+    columns, unknown = [], []
+    for edge in facts.column_edges:
+        if (edge.source_fqn, edge.target_fqn) != fqns or ends[1].type == "pipeline":
+            continue
+        source, target = _find(ends[0], edge.source_column), _find(ends[1], edge.target_column)
+        if source is None or target is None:
+            unknown.append(f"{edge.source_column} → {edge.target_column}")
+        else:
+            columns.append((source, target))
+    return columns, unknown
+
+
+def _find(end: End, column: str) -> str | None:
+    return end.columns.find(column) if end.columns is not None else None
+
+
+@contextmanager
+def _told_apart() -> Iterator[None]:
+    """
+    Errors of the client as what they mean for a row: whether it may be tried again.
+    """
+    try:
+        yield
+    except (MetadataUnavailable, MetadataRefuses) as error:
+        raise DeliveryError(_text(error)) from error
+    except MetadataError as error:
+        raise PermanentDeliveryError(_text(error)) from error
+    except InvalidFqn as error:
+        raise PermanentDeliveryError(error.message) from error
+
+
+def _text(error: MetadataError) -> str:
+    return f"{error.message.rstrip('.')}. {error.hint}" if error.hint else error.message
