@@ -28,6 +28,7 @@ Every exception of this package, split by who can act on it.
     ├── JobFailed                  a background job that did not come to its end, read by who waits for it
     ├── JobTimeout                 a background job that takes longer than somebody wanted to wait
     ├── DeliveryError              a receiver of lineage did not take it; it is tried again
+    │   ├── ReceiverUnavailable    it does not answer, so that its rows wait however long that takes
     │   └── PermanentDeliveryError it never will
     ├── ResultsUnavailable         the keeper of the place where results are stored
     ├── MetadataError              the keeper of the metadata server
@@ -339,6 +340,12 @@ class JobTimeout(FusionError, TimeoutError):
 class DeliveryError(FusionError):
     """
     A receiver of lineage did not take a row; the scheduler tries again.
+    """
+
+
+class ReceiverUnavailable(DeliveryError):
+    """
+    A receiver of lineage does not answer, or does not accept the token: its rows wait however long that takes.
     """
 
 

@@ -6,7 +6,8 @@ receiver may count on:
 
 - Rows of one target come one after another, by rising id: a table's INGESTION before the edges that lead to it.
 - A row may come again. Its effect is idempotent, and what is told is the same both times.
-- An error that is no ``PermanentDeliveryError`` brings the row again, later each time.
+- An error that is no ``PermanentDeliveryError`` brings the row again, later each time; after a number of times it is a dead letter.
+- ``ReceiverUnavailable`` brings it again however often, and the rows behind it wait as well.
 - Calls come one at a time. A row is held for ``scheduler.LEASE_S`` and for as long as the call takes beyond it.
 """
 
@@ -98,6 +99,7 @@ class Delivery(Protocol):
 
         Raises:
             DeliveryError: It may be tried again.
+            ReceiverUnavailable: The receiver does not answer at all.
             PermanentDeliveryError: It may not: the row itself is wrong.
         """
         ...

@@ -27,6 +27,7 @@ from fusion_magic.errors import (
     InvalidSettings,
     MissingExtra,
     PermanentDeliveryError,
+    ReceiverUnavailable,
 )
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
 from fusion_magic.sql.masking import disclosed
@@ -38,7 +39,8 @@ PRODUCER = "https://pypi.org/project/fusion-magic"
 SCHEMES = ("openlineage+file", "openlineage+http", "openlineage+https")
 TIMEOUT_S = 10.0
 # The request was right: a token can be renewed, and a busy server waited for.
-TRANSIENT = frozenset({401, 403, 408, 425, 429})
+TRANSIENT = frozenset({403, 408, 425})
+AWAY = frozenset({401, 429, 502, 503, 504})
 
 
 def open_delivery(url: str, context: DeliveryContext) -> OpenLineageDelivery:
@@ -191,7 +193,7 @@ class _Http:
                 raise _refused(getattr(exc.response, "status_code", 500)) from exc
             except Exception as exc:
                 # The text of the error may hold the URL, and that a password.
-                raise DeliveryError(
+                raise ReceiverUnavailable(
                     f"The receiver of OpenLineage events could not be asked: {type(exc).__name__}."
                 ) from exc
 
@@ -200,9 +202,11 @@ class _Http:
 
 
 def _refused(status: int) -> DeliveryError:
-    kind = (
-        PermanentDeliveryError if 400 <= status < 500 and status not in TRANSIENT else DeliveryError
-    )
+    kind: type[DeliveryError] = DeliveryError
+    if status in AWAY:
+        kind = ReceiverUnavailable
+    elif 400 <= status < 500 and status not in TRANSIENT:
+        kind = PermanentDeliveryError
     return kind(f"The receiver of OpenLineage events answered with HTTP status {status}.")
 
 

@@ -2,7 +2,8 @@
 The scheduler: drains the outbox, each row to every receiver.
 
 At least once: a row leaves the table when all have taken it. Between two attempts at a row it waits longer each time; a row
-that is wrong, or was tried too often, becomes a dead letter. Rows of other targets never wait for it.
+that is wrong, or was tried too often, becomes a dead letter. Rows of other targets never wait for it, unless a receiver does not answer at all: then
+all wait, however long that takes.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Self
 from uuid import UUID
 
 from fusion_magic.delivery import Delivery, JobFacts
-from fusion_magic.errors import FusionError, PermanentDeliveryError, StoreError
+from fusion_magic.errors import FusionError, PermanentDeliveryError, ReceiverUnavailable, StoreError
 from fusion_magic.processes.presence import Presence
 from fusion_magic.store import Message, Outbox, Store
 
@@ -30,6 +31,7 @@ IDLE_POLL_S = 1.0
 ATTEMPTS = 12
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 600.0
+AWAY_DELAY_S = 20.0  # at most, until a receiver that does not answer is asked again
 HEARTBEAT_EVERY_S = 5.0
 ALIVE_FOR_S = 60.0  # a receiver may take long to answer
 NOTHING = nullcontext()
@@ -124,7 +126,11 @@ class Scheduler:
                 if not lease.is_held():
                     break
                 self._presence.heartbeat_if_due()
-                self._deliver(message, facts)
+                try:
+                    self._deliver(message, facts)
+                except ReceiverUnavailable as error:
+                    self._wait(messages[number:], error.message)
+                    return 0
         return len(messages)
 
     def _deliver(self, message: Message, facts: Callable[[UUID], JobFacts]) -> None:
@@ -133,7 +139,7 @@ class Scheduler:
             told = facts(message.job_id)
             for delivery in self._deliveries:
                 delivery.deliver(message, told)
-        except StoreError:
+        except (StoreError, ReceiverUnavailable):
             raise
         except PermanentDeliveryError as error:
             outbox.bury(message, error=error.message)
@@ -160,7 +166,19 @@ class Scheduler:
 
     def _give_back(self, messages: Sequence[Message]) -> None:
         for message in messages:
-            self._store.outbox.retry(message, error="", delay_s=0)
+            self._store.outbox.retry(message, error="", delay_s=0, is_counted=False)
+
+    def _wait(self, messages: Sequence[Message], error: str) -> None:
+        """
+        Let all of them wait for a receiver that does not answer; that counts as no attempt.
+
+        The first waits longest, so that it stops nobody if it is the reason.
+        """
+        for number, message in enumerate(messages):
+            share = 1.0 if number == 0 else 0.3 + random.random() / 5  # noqa: S311 - a pause
+            self._store.outbox.retry(
+                message, error=error, delay_s=AWAY_DELAY_S * share, is_counted=False
+            )
 
     def _put_off(self, message: Message, error: str) -> None:
         if message.attempt >= ATTEMPTS:

@@ -302,9 +302,11 @@ class Outbox(Protocol):
         """
         ...
 
-    def retry(self, message: Message, *, error: str, delay_s: float) -> None:
+    def retry(
+        self, message: Message, *, error: str, delay_s: float, is_counted: bool = True
+    ) -> None:
         """
-        Try the row again after *delay_s* seconds.
+        Try the row again after *delay_s* seconds; with *is_counted* False, as if it had not been tried.
         """
         ...
 

@@ -15,7 +15,12 @@ import pytest
 
 from fusion_magic.delivery import DeliveryContext
 from fusion_magic.delivery.openlineage import OpenLineageDelivery, _Names, make_events
-from fusion_magic.errors import DeliveryError, InvalidSettings, PermanentDeliveryError
+from fusion_magic.errors import (
+    DeliveryError,
+    InvalidSettings,
+    PermanentDeliveryError,
+    ReceiverUnavailable,
+)
 from fusion_magic.metadata import Column
 from tests.delivery.facts import JOB, SOURCES, facts, message
 from tests.delivery.receiver import make_certificate, receiving
@@ -170,14 +175,22 @@ def test_a_request_that_is_wrong_is_not_tried_again(status: int) -> None:
         delivery.close()
 
 
-@pytest.mark.parametrize("status", [302, 401, 429, 500, 503])
-def test_a_receiver_that_cannot_take_it_now_is_asked_again(status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        *((status, DeliveryError) for status in (403, 500)),
+        *((status, ReceiverUnavailable) for status in (302, 401, 429, 503)),
+    ],
+)
+def test_a_receiver_that_cannot_take_it_now_is_asked_again(
+    status: int, kind: type[DeliveryError]
+) -> None:
     with receiving() as receiver:
         receiver.statuses = [status]
         delivery = OpenLineageDelivery(receiver.url)
         with pytest.raises(DeliveryError) as caught:
             delivery.deliver(message(), facts())
-        assert type(caught.value) is DeliveryError
+        assert type(caught.value) is kind
         delivery.deliver(message(), facts())
         delivery.close()
 

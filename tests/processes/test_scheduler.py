@@ -17,7 +17,12 @@ import sqlalchemy as sa
 
 from fusion_magic import Fusion, connect
 from fusion_magic.delivery import JobFacts
-from fusion_magic.errors import DeliveryError, PermanentDeliveryError, StoreUnavailable
+from fusion_magic.errors import (
+    DeliveryError,
+    PermanentDeliveryError,
+    ReceiverUnavailable,
+    StoreUnavailable,
+)
 from fusion_magic.processes.scheduler import ATTEMPTS, Scheduler
 from fusion_magic.store import Converted, Message, NewJob, Outcome, QueueRow
 from fusion_magic.store.sql.tables import metadata, queue_delivery
@@ -91,6 +96,43 @@ def test_a_row_that_fails_is_tried_again_and_then_kept_aside(five_tables: Fusion
     assert five_tables.store.outbox.revive(letter.id)
     scheduler.deliver_due()
     assert [m.row.model_name_fqn for m in receiver.taken] == ["a.b.c.new"]
+
+
+def test_a_receiver_that_does_not_answer_costs_no_attempts_however_long(
+    five_tables: Fusion,
+) -> None:
+    for table in ("a.b.c.new", "a.b.c.other"):
+        five_tables.run(f"CREATE TABLE {table} AS SELECT 1 AS x")
+    receiver = Receiver(*[ReceiverUnavailable("away")] * (3 * ATTEMPTS), DeliveryError("busy"))
+    scheduler = Scheduler(five_tables.store, [receiver])
+
+    for _ in range(3 * ATTEMPTS):
+        _make_due(five_tables)
+        assert scheduler.deliver_due() == 0
+
+    assert five_tables.store.outbox.dead() == []
+    assert receiver.taken == []
+    for _ in range(2):
+        _make_due(five_tables)
+        scheduler.deliver_due()
+    assert {m.row.model_name_fqn for m in receiver.taken} == {"a.b.c.new", "a.b.c.other"}
+    # What failed for a reason of its own was tried twice, not three times twelve and two.
+    assert sorted(m.attempt for m in receiver.taken) == [1, 2]
+
+
+def test_rows_behind_one_that_hangs_are_asked_for_before_it(five_tables: Fusion) -> None:
+    """
+    Or a row that is the reason itself would stop all others for good.
+    """
+    for table in ("a.b.c.new", "a.b.c.other"):
+        five_tables.run(f"CREATE TABLE {table} AS SELECT 1 AS x")
+    scheduler = Scheduler(five_tables.store, [Receiver(ReceiverUnavailable("too slow"))])
+
+    scheduler.deliver_due()
+
+    with five_tables.store.database.engine.connect() as connection:  # type: ignore[attr-defined]
+        waits = connection.execute(sa.select(queue_delivery).order_by("queue_id")).all()
+    assert waits[0].due > waits[1].due
 
 
 def _make_due(fusion: Fusion) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from fusion_magic.delivery import DeliveryContext, JobFacts
@@ -27,6 +28,7 @@ from fusion_magic.errors import (
     MetadataUnavailable,
     MissingExtra,
     PermanentDeliveryError,
+    ReceiverUnavailable,
 )
 from fusion_magic.openmetadata.address import parse_address
 from fusion_magic.store import Job, JobStatus, Message
@@ -254,8 +256,14 @@ def _told_apart() -> Iterator[None]:
     """
     try:
         yield
-    except (MetadataUnavailable, MetadataRefuses) as error:
-        raise DeliveryError(_text(error)) from error
+    except MetadataUnavailable as error:
+        # A 500 may be this row's, which must not hold up others.
+        is_its_own = error.status == HTTPStatus.INTERNAL_SERVER_ERROR
+        raise (DeliveryError if is_its_own else ReceiverUnavailable)(_text(error)) from error
+    except MetadataRefuses as error:
+        # A token can be renewed for all rows; a right that is missing may concern this one.
+        is_token = error.status == HTTPStatus.UNAUTHORIZED
+        raise (ReceiverUnavailable if is_token else DeliveryError)(_text(error)) from error
     except MetadataError as error:
         raise PermanentDeliveryError(_text(error)) from error
     except InvalidFqn as error:

@@ -71,7 +71,9 @@ class SqlOutbox(SqlPart):
         with self._database.writing() as transaction:
             _remove(transaction, message)
 
-    def retry(self, message: Message, *, error: str, delay_s: float) -> None:
+    def retry(
+        self, message: Message, *, error: str, delay_s: float, is_counted: bool = True
+    ) -> None:
         """See ``Outbox.retry``."""
         with self._database.writing() as transaction:
             transaction.execute(
@@ -84,6 +86,7 @@ class SqlOutbox(SqlPart):
                     due=self._database.now() + timedelta(seconds=delay_s),
                     claimed_by=None,
                     error=error,
+                    attempts=message.attempt if is_counted else message.attempt - 1,
                 )
             )
 
