@@ -72,6 +72,9 @@ class Settings:
             ``metadata.url`` is sent the metadata's token.
         delivery_sql: What is told of a statement's text: ``masked`` puts ``?`` for each string and number, ``full`` leaves them
             in, ``none`` tells nothing of it.
+        governance_warn: The tags of tables and columns that a cell tells, or whole classifications, with spaces between them.
+        governance_refuse: The tags, or ``deprecated``, ``draft`` and ``tests``, of which a cell that reads them is refused until
+            ``--acknowledge REASON`` says why it is right.
         data_dir: The folder in which the embedded default keeps its store and its results.
         profile: The chosen profile; empty for none.
         owner: Who runs the jobs.
@@ -101,6 +104,8 @@ class Settings:
     delivery_url: str = ""
     delivery_token: str | None = None
     delivery_sql: str = "masked"
+    governance_warn: str = "PII"
+    governance_refuse: str = ""
     data_dir: Path = Path()
     profile: str = ""
     owner: str = ""
@@ -154,6 +159,11 @@ class Settings:
         }
 
 
+_LISTS = (
+    "delivery_url",
+    "governance_warn",
+    "governance_refuse",
+)  # a TOML list, or words with spaces
 _WHOLE = ("data_dir", "catalogs")  # keys without a section
 KEYS: Mapping[str, str] = {
     f.name.replace("_", ".", 1) if f.name not in _WHOLE else f.name: f.name
@@ -233,7 +243,7 @@ def _user_name() -> str:
 
 
 def _typed(name: str, value: Any, where: str) -> Any:
-    if name == "delivery_url" and isinstance(value, (list, tuple)):
+    if name in _LISTS and isinstance(value, (list, tuple)):
         value = " ".join(map(str, value))
     if name == "data_dir":
         return Path(value).expanduser().absolute()

@@ -8,6 +8,7 @@ Every exception of this package, split by who can act on it.
     │   ├── AmbiguousFqn           two names that differ only in case
     │   ├── InvalidSql             text that cannot be read as Trino SQL
     │   ├── UnsupportedSql         Trino SQL that this engine cannot run in the same meaning
+    │   ├── RefusedByGovernance    a statement that reads what a rule refuses
     │   ├── InvalidArgument        an option of the magic, of a function or of the command line
     │   ├── InvalidParameter       a query parameter that is missing or has no literal form
     │   ├── InvalidCatalog         a mistake in catalog.yaml, with line and column
@@ -188,6 +189,19 @@ class UnsupportedSql(UsageError):
     """
     Trino SQL that the configured engine cannot run in the same meaning.
     """
+
+
+class RefusedByGovernance(UsageError):
+    """
+    A statement reads what ``governance.refuse`` names, and nobody has said why that is right.
+    """
+
+    def __init__(self, reasons: tuple[str, ...]) -> None:
+        super().__init__(
+            " ".join(reasons),
+            hint="--acknowledge REASON runs it all the same, and keeps the reason with the job; governance.refuse forbids it here.",
+        )
+        self.reasons = reasons
 
 
 class InvalidArgument(UsageError):

@@ -129,6 +129,7 @@ class Fusion(AbstractContextManager["Fusion"]):
             request,
             self.wiring.resolver(request.options.refs, self._prefix),
             self.store,
+            rules=self.wiring.rules,
             make_task=lambda translation: new_task(request, translation, engine, engine_url=key),
         )
         engine.release_if_idle()

@@ -24,6 +24,7 @@ from fusion_magic.secrets import without_secret
 if TYPE_CHECKING:
     from fusion_magic.delivery import Delivery, DeliveryContext
     from fusion_magic.engines import Engine
+    from fusion_magic.jobs.governance import GovernanceRules
     from fusion_magic.jobs.resolve import NameResolver
     from fusion_magic.jobs.run import JobServices
     from fusion_magic.metadata import Column, Metadata
@@ -114,6 +115,16 @@ class Wiring:
             for url in self.settings.delivery_urls
         ]
 
+    @cached_property
+    def rules(self) -> GovernanceRules:
+        """
+        What is told of tables, and what refuses a statement.
+        """
+        from fusion_magic.jobs.governance import GovernanceRules
+
+        settings = self.settings
+        return GovernanceRules(settings.governance_warn.split(), settings.governance_refuse.split())
+
     def services(self) -> JobServices:
         """
         What the use cases need of the parts.
@@ -127,6 +138,7 @@ class Wiring:
             storage=self.storage,
             max_memory=self.settings.results_max_memory,
             engine_url=self.engine_key,
+            rules=self.rules,
             heartbeat_if_due=lambda: self.runner.heartbeat_if_due(),
         )
 

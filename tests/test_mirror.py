@@ -13,7 +13,7 @@ PACKAGE = TESTS.parent / "fusion_magic"
 ELSEWHERE = {
     # Both engines, both stores: one suite a port.
     "acceptance/test_cells.py": "fusion wiring jobs/readers jobs/lineage_rows jobs/translate jobs/run jobs/submit "
-    "jobs/resolve jobs/governance errors",
+    "jobs/resolve errors",
     "contracts/test_engine.py": "engines/base",
     "contracts/test_metadata.py": "metadata/base",
     "test_flags.py": "jobs/options",

@@ -1,39 +1,152 @@
 """
-What the user should know of the tables that a query reads, by the metadata.
+What is to be known of the tables that a statement reads, by the metadata: told in a cell, or a reason not to run it.
+
+Each finding has a topic: a tag of OpenMetadata, or ``deprecated``, ``draft``, ``tests``. The settings say which tags are told
+(``governance.warn``) and which topics refuse a statement (``governance.refuse``) until somebody gives a reason (``--acknowledge``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from fusion_magic.jobs.lineage_rows import LineageRows
+from fusion_magic.errors import RefusedByGovernance
+from fusion_magic.jobs.lineage_rows import LineageRows, build_lineage_rows
+from fusion_magic.jobs.options import RunOptions
 from fusion_magic.jobs.translate import Translation
 from fusion_magic.metadata import Entity
 
 PERSONAL_DATA = (
     "PII"  # OpenMetadata's classification; its tags are PII.Sensitive, PII.NonSensitive, PII.None
 )
-HARMLESS = frozenset({"PII.None"})
+HARMLESS = frozenset({"PII.None"})  # unless a setting names it
+ALWAYS_TOLD = ("deprecated", "draft", "tests")
 
 
-def find_notices(translation: Translation, lineage: LineageRows) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class GovernanceRules:
     """
-    One sentence where names are old, one for each deprecated entity, and one for each that gives personal data.
+    What is told, and what refuses a statement.
+
+    Attributes:
+        warn: Tags, or classifications, that are told besides ``ALWAYS_TOLD``.
+        refuse: Tags, classifications and topics that refuse a statement.
+    """
+
+    warn: Sequence[str] = (PERSONAL_DATA,)
+    refuse: Sequence[str] = ()
+
+
+DEFAULT_RULES = GovernanceRules()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """
+    One sentence, and what it is about.
+    """
+
+    topic: str
+    text: str
+
+
+def find_notices(
+    translation: Translation, lineage: LineageRows, rules: GovernanceRules
+) -> tuple[str, ...]:
+    """
+    What is told of a statement that ran: one sentence where names are old, and one for each finding.
 
     A column counts where the result is computed from it; where the column lineage could not be
     had, every tagged column of the entity counts.
     """
-    read = {
+    read = _read(translation)
+    wanted = (*ALWAYS_TOLD, *rules.warn, *rules.refuse)
+    found = _findings(read, lineage, wanted)
+    return (*_away(read.values()), *dict.fromkeys(finding.text for finding in found))
+
+
+def refuse(translation: Translation, options: RunOptions, rules: GovernanceRules) -> None:
+    """
+    Raises:
+        RefusedByGovernance: The statement reads what a rule refuses, and nobody has given a reason.
+    """
+    if not rules.refuse or options.acknowledge is not None:
+        return
+    lineage = build_lineage_rows(translation, origin=options.origin, result_name=options.name or "")
+    found = _findings(_read(translation), lineage, rules.refuse)
+    texts = tuple(dict.fromkeys(finding.text for finding in found))
+    if texts:
+        raise RefusedByGovernance(texts)
+
+
+def _read(translation: Translation) -> dict[str, Entity]:
+    return {
         r.entity.fqn: r.entity
         for reference, r in zip(translation.references, translation.resolved, strict=True)
         if r.entity is not None and reference.role == "source"
     }
-    deprecated = tuple(
-        f"{e.fqn} is deprecated: {e.deprecated}" for e in read.values() if e.deprecated
-    )
-    alerts = tuple(f"{e.fqn}: {alert}" for e in read.values() for alert in e.alerts)
-    personal = tuple(_personal_data(e, lineage) for e in read.values())
-    return (*_away(read.values()), *deprecated, *alerts, *filter(None, personal))
+
+
+def _findings(
+    read: Mapping[str, Entity], lineage: LineageRows, wanted: Collection[str]
+) -> list[Finding]:
+    """
+    What concerns *wanted*, by topic and then by table.
+    """
+    found: list[Finding] = []
+    for topic in ("deprecated", "draft", "tests"):
+        if topic in wanted:
+            found += [f for e in read.values() for f in _states(e) if f.topic == topic]
+    return found + [f for e in read.values() for f in _tagged(e, lineage, wanted)]
+
+
+def _states(entity: Entity) -> Iterator[Finding]:
+    if entity.deprecated:
+        yield Finding("deprecated", f"{entity.fqn} is deprecated: {entity.deprecated}")
+    for alert in entity.alerts:
+        topic = "draft" if "draft" in alert else "tests"
+        yield Finding(topic, f"{entity.fqn}: {alert}")
+
+
+def _tagged(entity: Entity, lineage: LineageRows, wanted: Collection[str]) -> Iterator[Finding]:
+    tags = _watched(entity.tags, wanted)
+    if tags:
+        yield Finding(tags[0], f"{entity.fqn} is tagged {_words(tags)}.")
+        return
+    used = _used_columns(entity, lineage)
+    tagged = [(c.name, _watched(c.tags, wanted)) for c in entity.columns]
+    shown = [(name, tags) for name, tags in tagged if tags and (used is None or name in used)]
+    if shown:
+        names = ", ".join(f"{name} ({', '.join(tags)})" for name, tags in shown)
+        is_personal = all(_is_personal(tag) for _, tags in shown for tag in tags)
+        what = "personal data" if is_personal else "tagged columns"
+        yield Finding(shown[0][1][0], f"{entity.fqn} gives {what}: {names}.")
+
+
+def _used_columns(entity: Entity, lineage: LineageRows) -> frozenset[str] | None:
+    """
+    The columns that the result is computed from; None where that is not known.
+    """
+    if not lineage.column_edges or lineage.missing:
+        return None
+    return frozenset(e.source_column for e in lineage.column_edges if e.source_fqn == entity.fqn)
+
+
+def _watched(tags: Sequence[str], wanted: Collection[str]) -> list[str]:
+    return [
+        tag
+        for tag in tags
+        if tag in wanted or (tag.split(".", maxsplit=1)[0] in wanted and tag not in HARMLESS)
+    ]
+
+
+def _words(tags: Sequence[str]) -> str:
+    named = ", ".join(tags)
+    return f"as personal data ({named})" if all(map(_is_personal, tags)) else named
+
+
+def _is_personal(tag: str) -> bool:
+    return tag.split(".", maxsplit=1)[0] == PERSONAL_DATA
 
 
 def _away(entities: Collection[Entity]) -> tuple[str, ...]:
@@ -47,24 +160,3 @@ def _away(entities: Collection[Entity]) -> tuple[str, ...]:
     return (
         f"The metadata server does not answer: names are as they were on {oldest:%Y-%m-%d at %H:%M}.",
     )
-
-
-def _personal_data(entity: Entity, lineage: LineageRows) -> str | None:
-    if any(_is_personal(tag) for tag in entity.tags):
-        return f"{entity.fqn} is tagged as personal data ({_tags(entity.tags)})."
-    tagged = [column for column in entity.columns if any(_is_personal(t) for t in column.tags)]
-    if lineage.column_edges and not lineage.missing:
-        used = {e.source_column for e in lineage.column_edges if e.source_fqn == entity.fqn}
-        tagged = [column for column in tagged if column.name in used]
-    if not tagged:
-        return None
-    names = ", ".join(f"{c.name} ({_tags(c.tags)})" for c in tagged)
-    return f"{entity.fqn} gives personal data: {names}."
-
-
-def _is_personal(tag: str) -> bool:
-    return tag.split(".", maxsplit=1)[0] == PERSONAL_DATA and tag not in HARMLESS
-
-
-def _tags(tags: tuple[str, ...]) -> str:
-    return ", ".join(tag for tag in tags if _is_personal(tag))

@@ -89,6 +89,7 @@ class RunOptions:
         if_exists: What happens where that table exists: ``fail``, ``append`` the rows or ``replace`` it.
         cache: An age such as ``1h``: reuses the stored result of the same query of yours if it is younger and its tables have
             not changed.
+        acknowledge: Why the statement may read what ``governance.refuse`` names; kept with the job.
         lineage: Whether what OpenMetadata must learn is queued.
         priority: Background jobs of a higher one run first.
         origin: The notebook or script, which counts as the target of a query's rows.
@@ -129,6 +130,11 @@ class RunOptions:
         metavar="AGE",
         help="reuse the stored result of the same query if it is younger than 15min, 1h, 7d … and its tables have not changed",
     )
+    acknowledge: str | None = option(
+        "--acknowledge",
+        metavar="REASON",
+        help="why this may read what governance.refuse names; kept with the job",
+    )
     lineage: bool = switch("--no-lineage", help="record no lineage", default=True, value=False)
     priority: int = option(
         "--priority",
@@ -157,6 +163,10 @@ class RunOptions:
             check_name(self.name)
         if self.cache is not None:
             parse_age(self.cache)
+        if self.acknowledge is not None and not self.acknowledge.strip():
+            raise InvalidArgument(
+                "--acknowledge wants a reason.", hint="--acknowledge 'ticket 4711'"
+            )
 
     @property
     def target(self) -> WriteTarget | None:

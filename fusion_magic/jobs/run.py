@@ -16,7 +16,7 @@ from uuid import UUID
 
 from fusion_magic.engines import Engine, EngineQuery, Execution, Progress
 from fusion_magic.errors import FusionError, StoreError
-from fusion_magic.jobs.governance import find_notices
+from fusion_magic.jobs.governance import DEFAULT_RULES, GovernanceRules, find_notices
 from fusion_magic.jobs.lineage_rows import LineageRows, build_lineage_rows
 from fusion_magic.jobs.options import RunOptions
 from fusion_magic.jobs.readers import MemorySink, ResultReader, Sink, StorageSink
@@ -41,6 +41,7 @@ class JobServices:
     What a run needs of the rooms outside.
 
     Attributes:
+        rules: What is told of tables, and what refuses a statement.
         heartbeat_if_due: Says now and then that this process is alive; for jobs that it runs itself.
     """
 
@@ -50,6 +51,7 @@ class JobServices:
     storage: ResultStorage
     max_memory: int
     engine_url: str
+    rules: GovernanceRules = DEFAULT_RULES
     heartbeat_if_due: Callable[[], object] = str
 
 
@@ -72,7 +74,7 @@ def run(
         KeyboardInterrupt: After the query was stopped on the engine.
     """
     started = time.perf_counter()
-    submitted = submit(request, names, services.store)
+    submitted = submit(request, names, services.store, rules=services.rules)
     with recorded(services.store, submitted.job_id):
         run_ = Run(submitted, services)
         if submitted.translation.prefix is not None:
@@ -247,7 +249,7 @@ class Run:
         self.services.store.jobs.finish(self.job_id, outcome, attempt=self.attempt)
         result = open_result(found)
         result.job_id, result.name = str(self.job_id), self.options.name or ""
-        result.warnings = (NOTICE, *find_notices(self.translation, lineage))
+        result.warnings = (NOTICE, *find_notices(self.translation, lineage, self.services.rules))
         return result
 
     def _stop(self, reader: ResultReader, sink: Sink, interrupt: BaseException) -> None:
@@ -294,7 +296,7 @@ class Run:
         return self._result(sink, execution, lineage)
 
     def _result(self, sink: Sink, execution: Execution, lineage: LineageRows) -> Result:
-        notices = find_notices(self.translation, lineage)
+        notices = find_notices(self.translation, lineage, self.services.rules)
         missing = lineage.missing if self.options.lineage else ()
         return sink.result(
             job_id=str(self.job_id),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from fusion_magic.errors import FusionError, LeaseLost, QueryCanceled, StoreError
+from fusion_magic.jobs.governance import DEFAULT_RULES, GovernanceRules, refuse
 from fusion_magic.jobs.options import RunOptions
 from fusion_magic.jobs.resolve import NameResolver
 from fusion_magic.jobs.translate import Translation, translate
@@ -59,12 +60,15 @@ def submit(
     names: NameResolver,
     store: Store,
     *,
+    rules: GovernanceRules = DEFAULT_RULES,
     make_task: Callable[[Translation], NewTask] | None = None,
 ) -> Submitted:
     """
     Write the job and translate its statement.
 
     Args:
+        rules: What refuses a statement.
+
         make_task: For a job that a worker shall run: what that worker is told; None where the caller runs it.
 
     Raises:
@@ -81,6 +85,7 @@ def submit(
             engine=request.engine,
             profile=request.profile,
             runner=request.runner,
+            acknowledged=options.acknowledge,
         )
     )
     with recorded(store, job_id):
@@ -91,6 +96,7 @@ def submit(
             limit=options.limit,
             into=options.target,
         )
+        refuse(translation, options, rules)
         converted = Converted(
             translation.converted_query, translation.limit, translation.offset, translation.models
         )

@@ -132,25 +132,19 @@ class Translation:
                 error.sql = self.statement.text
             self._explain_taken_name(error)
         if error.hint is None:
-            error.hint = self._place_hint(error) or writing_hint(error.message)
+            error.hint = self._catalog_way(error) or writing_hint(error.message)
         error.message = with_written_names(error.message, self._fqns)
         return error
 
-    def _place_hint(self, error: FusionError) -> str | None:
+    def _catalog_way(self, error: FusionError) -> str | None:
         """
-        What to do where the engine does not have the place of a name that the metadata knows.
+        What to do where the engine does not have the catalog of a name that the metadata knows.
         """
-        missing = error.error_name if isinstance(error, QueryFailed) else None
-        known = [r.entity for r in self.resolved if r.entity is not None and not r.entity.source]
-        if missing == "CATALOG_NOT_FOUND":
-            lost = [e for e in known if f"'{e.trino_parts[0]}'" in error.message]
-            return _catalog_hint(lost[0]) if lost else None
-        if missing == "TABLE_NOT_FOUND" and len(known) == 1:
-            return (
-                f"{known[0].fqn} is known by its name, and looked for as {format_trino_name(known[0].trino_parts)}. "
-                "DuckDB has the tables to which a catalog file gives a source; the others are on Trino (engine.url)."
-            )
-        return None
+        if not isinstance(error, QueryFailed) or error.error_name != "CATALOG_NOT_FOUND":
+            return None
+        known = (r.entity for r in self.resolved if r.entity is not None)
+        lost = [entity for entity in known if f"'{entity.trino_parts[0]}'" in error.message]
+        return _catalog_hint(lost[0]) if lost else None
 
     @property
     def _fqns(self) -> dict[tuple[str, ...], str]:

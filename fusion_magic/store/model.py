@@ -45,6 +45,7 @@ class NewJob:
         origin: Where it was written (``notebook quickstart.ipynb``), for people.
         engine: The engine's name, ``duckdb`` or ``trino``.
         runner: The process that runs it, until a worker shall; None where none has registered.
+        acknowledged: Why it may read what a rule refuses, or None.
     """
 
     id: UUID
@@ -54,6 +55,7 @@ class NewJob:
     engine: str = ""
     profile: str = ""
     runner: str | None = None
+    acknowledged: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +167,7 @@ class Job:
     size_bytes: int | None = None
     update_type: str | None = None
     rows_changed: int | None = None
+    acknowledged: str | None = None
     is_cancel_wanted: bool = False
     is_background: bool = False
     attempt: int = 0

@@ -64,7 +64,13 @@ def translate_error(
         place = _place(match[1].rpartition(".")[2].strip('"'), trino_sql)
         place = place and _whole_name(place, trino_sql)
         name = trino_sql[place.start : place.end] if place else match[1]
-        return QueryFailed(f"There is no table {name}.", span=place, error_name="TABLE_NOT_FOUND")
+        return QueryFailed(
+            f"There is no table {name}.",
+            hint="DuckDB has the tables that a cell has made, and those to which a catalog file gives a source; others are "
+            "on Trino (engine.url).",
+            span=place,
+            error_name="TABLE_NOT_FOUND",
+        )
     if match := _NOT_THIS_PATTERN.search(text):
         return UnsupportedSql(f"DuckDB has no such regular expression: {match[0]}.", hint=ELSEWHERE)
     return QueryFailed(message_of(exc), error_name=type(exc).__name__)

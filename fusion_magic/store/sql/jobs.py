@@ -98,6 +98,7 @@ class SqlJobs(SqlPart):
                         "engine": new.engine,
                         "profile": new.profile,
                         "runner": new.runner,
+                        "acknowledged": new.acknowledged,
                     }
                 ],
             )

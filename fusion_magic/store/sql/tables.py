@@ -120,6 +120,7 @@ job_detail = sa.Table(
     sa.Column("is_cancel_wanted", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("fingerprint", sa.Text),
     sa.Column("runner", sa.String(64)),
+    sa.Column("acknowledged", sa.Text),
     sa.Index("ix_job_detail_fingerprint", "fingerprint"),
     sa.Index(
         "ix_job_detail_foreground",
