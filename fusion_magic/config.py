@@ -75,6 +75,8 @@ class Settings:
         governance_warn: The tags of tables and columns that a cell tells, or whole classifications, with spaces between them.
         governance_refuse: The tags, or ``deprecated``, ``draft`` and ``tests``, of which a cell that reads them is refused until
             ``--acknowledge REASON`` says why it is right.
+        governance_max_scan: The most that a statement may read, such as ``50 GB``, by the engine's estimate; 0 for no limit.
+        governance_max_rows: The most rows that a query may give, by the engine's estimate; 0 for no limit.
         data_dir: The folder in which the embedded default keeps its store and its results.
         profile: The chosen profile; empty for none.
         owner: Who runs the jobs.
@@ -106,6 +108,8 @@ class Settings:
     delivery_sql: str = "masked"
     governance_warn: str = "PII"
     governance_refuse: str = ""
+    governance_max_scan: int = 0
+    governance_max_rows: int = 0
     data_dir: Path = Path()
     profile: str = ""
     owner: str = ""
@@ -171,8 +175,11 @@ KEYS: Mapping[str, str] = {
     if f.name != "profile"
 }
 _COUNTS = tuple(
-    f.name for f in fields(Settings) if f.name.startswith("worker_") and f.type == "int"
+    f.name
+    for f in fields(Settings)
+    if f.type == "int" and (f.name.startswith("worker_") or f.name == "governance_max_rows")
 )
+_SIZES = ("results_max_memory", "governance_max_scan")
 _POSITIVE = ("worker_lease_s", "worker_attempts")
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "worker_start": ("auto", "never"),
@@ -251,7 +258,7 @@ def _typed(name: str, value: Any, where: str) -> Any:
         return _pairs(value, where)
     if name == "metadata_max_age":
         _check_age(name, value, where)
-    if name == "results_max_memory":
+    if name in _SIZES:
         return parse_size(value, where=where)
     if name in _COUNTS:
         return _count(name, value, where)

@@ -121,9 +121,14 @@ class Wiring:
         What is told of tables, and what refuses a statement.
         """
         from fusion_magic.jobs.governance import GovernanceRules
+        from fusion_magic.jobs.limits import Limits
 
         settings = self.settings
-        return GovernanceRules(settings.governance_warn.split(), settings.governance_refuse.split())
+        return GovernanceRules(
+            settings.governance_warn.split(),
+            settings.governance_refuse.split(),
+            Limits(settings.governance_max_scan or None, settings.governance_max_rows or None),
+        )
 
     def services(self) -> JobServices:
         """

@@ -73,6 +73,7 @@ ELSEWHERE = {
     "contracts/openmetadata/test_quality.py": "testing/openmetadata/quality",
     "testing/openmetadata/test_server.py": "testing/openmetadata/controls testing/openmetadata/fillable testing/openmetadata/filling "
     "testing/openmetadata/listener testing/openmetadata/events",
+    "jobs/test_limits.py": "engines/trino/estimates",
     "engines/trino/test_faults.py": "engines/trino/engine engines/trino/client",
 }
 
