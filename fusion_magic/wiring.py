@@ -273,6 +273,7 @@ class Wiring:
             made_columns=self._made_columns,
             result_columns=columns_of_result,
             stored_by=lambda name, before: stored_by(store, name, before),
+            is_usage_told=self.settings.delivery_usage == "yes",
         )
 
     def _start_scheduler(self) -> None:

@@ -68,6 +68,7 @@ class DeliveryContext:
         made_columns: The columns of a table by its FQN and its name in the engine, as the engine itself has it; none where it has no
             such table.
         result_columns: The columns of the rows that a job has stored.
+        is_usage_told: Whether use is told besides lineage: who ran which statement on what, and how often.
         stored_by: The job that had stored the newest result of a name at a time; None where there was none.
     """
 
@@ -79,6 +80,7 @@ class DeliveryContext:
     made_columns: Callable[[str, str], Sequence[Column]] = _no_columns
     result_columns: Callable[[Job], Sequence[Column]] = _no_columns
     stored_by: Callable[[str, datetime], Job | None] = _nobody
+    is_usage_told: bool = True
 
 
 class Delivery(Protocol):

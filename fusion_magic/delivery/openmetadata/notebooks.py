@@ -8,7 +8,7 @@ newest ``MOST_TASKS`` stay.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +37,10 @@ _LOCKS = Locks()
 Pipeline = dict[str, Any]
 
 
+def _nothing() -> None:
+    return None
+
+
 class Notebooks:
     """
     The pipelines of our service.
@@ -50,14 +54,17 @@ class Notebooks:
         self._sql = sql
         self._told: OrderedDict[UUID, End] = OrderedDict()
 
-    def told(self, job: Job) -> End:
+    def told(self, job: Job, before_run: Callable[[], None] = _nothing) -> End:
         """
         The pipeline of the job's notebook, which has its statement as a task and the job as a run.
+
+        Args:
+            before_run: Called where the run is new, before it is written.
         """
         end = self._told.get(job.id)
         if end is not None:
             return end
-        end = self._tell(job)
+        end = self._tell(job, before_run)
         self._told[job.id] = end
         if len(self._told) > MOST_KEPT:
             self._told.popitem(last=False)
@@ -69,13 +76,13 @@ class Notebooks:
         """
         self._told.pop(job.id, None)
 
-    def _tell(self, job: Job) -> End:
+    def _tell(self, job: Job, before_run: Callable[[], None]) -> End:
         task = task_of(job, self._sql)
         name = asset_name(job.origin or CONSOLE)
         fqn = format_fqn((OWN_SERVICE, name))
         with _LOCKS.of(self._client.address.url, fqn):
             pipeline = self._with_task(job, fqn, name, task)
-            self._add_run(job, pipeline, task["name"])
+            self._add_run(job, pipeline, task["name"], before_run)
         return End(pipeline["id"], "pipeline", fqn)
 
     def _with_task(self, job: Job, fqn: str, name: str, task: Mapping[str, Any]) -> Pipeline:
@@ -95,7 +102,9 @@ class Notebooks:
     def _read(self, fqn: str) -> Pipeline | None:
         return self._client.get(f"pipelines/name/{segment(fqn)}", Pipeline, {"fields": "tasks"})
 
-    def _add_run(self, job: Job, pipeline: Pipeline, task: str) -> None:
+    def _add_run(
+        self, job: Job, pipeline: Pipeline, task: str, before_run: Callable[[], None]
+    ) -> None:
         """
         The run, once: those of one millisecond are one, whose tasks must be there still.
         """
@@ -104,6 +113,7 @@ class Notebooks:
         found = self._client.get(path, dict[str, Any], {"startTs": at, "endTs": at}) or {}
         tasks = [one for run in found.get("data") or () for one in run.get("taskStatus") or ()]
         if all(one.get("name") != task for one in tasks):
+            before_run()
             run, others = run_of(job, task), [one for one in tasks if one.get("name") in known]
             self._client.put(path, {**run, "taskStatus": [*others, *run["taskStatus"]]}, Pipeline)
 

@@ -2,7 +2,7 @@
 The port ``Delivery`` over OpenMetadata's REST API.
 
     INGESTION    the target is made known where OpenMetadata lacks it
-    LINEAGE      the edge is read, merged with what others wrote, and written where that changes it
+    LINEAGE      the edge is read, merged with what others wrote, and written where that changes it; the source's use is told
 
 A row is told only where its job bears it out: the job has finished, and used or made both names. Who can write to the outbox alone
 can thereby write nothing into OpenMetadata. The rows of one target come one after another, however many schedulers run; within
@@ -86,12 +86,16 @@ class OpenMetadataDelivery:
         from fusion_magic.delivery.openmetadata.assets import Assets
         from fusion_magic.delivery.openmetadata.notebooks import Notebooks
         from fusion_magic.delivery.openmetadata.results import Results
+        from fusion_magic.delivery.openmetadata.usage import Usage
 
         self._client = OpenMetadataClient(address, token=context.token, setting=SETTING)
         self._context = context
         self._assets = Assets(self._client, context)
         self._notebooks = Notebooks(self._client, sql=context.sql)
         self._results = Results(self._client, context, self._assets)
+        self._usage = Usage(
+            self._client, self._assets, sql=context.sql, is_told=context.is_usage_told
+        )
 
     def deliver(self, message: Message, facts: JobFacts) -> None:
         """See ``Delivery.deliver``."""
@@ -102,32 +106,35 @@ class OpenMetadataDelivery:
                 if row.from_fqn is None:
                     self._target(row.model_name_fqn, facts)
                 else:
-                    self._write(row.from_fqn, row.model_name_fqn, facts)
+                    source = self._write(row.from_fqn, row.model_name_fqn, facts)
+                    self._usage.add_query(facts, source)
 
     def close(self) -> None:
         """See ``Delivery.close``."""
+        self._usage.rank()
         self._client.close()
 
-    def _write(self, source: str, target: str, facts: JobFacts) -> None:
+    def _write(self, source: str, target: str, facts: JobFacts) -> End:
         """
-        Write the edge by what is kept of its ends; where that does not fit, look them up again and write it by that.
+        Write the edge by what is kept of its ends; where that does not fit, look them up again and write it by that. Its source.
         """
         ends = self._source(source, facts.job), self._target(target, facts)
         columns, unknown = _columns_between(ends, (source, target), facts)
         if not unknown and self._is_written(ends, columns, facts):
-            return
+            return ends[0]
         self._assets.forget(source, target, *(end.fqn for end in ends))
         ends = self._source(source, facts.job), self._target(target, facts)
         columns, unknown = _columns_between(ends, (source, target), facts)
         if unknown:
             about = {"action": "deliver", "job_id": str(facts.job.id), "columns": unknown}
             logger.info("columns that OpenMetadata does not know are left out", extra=about)
-        if not self._merge(ends, self._own_edge(ends[1], columns, facts.job)):
+        if not self._merge(ends, self._own_edge(ends[1], columns, facts)):
             raise DeliveryError(f"{source} or {target} went away in OpenMetadata meanwhile.")
+        return ends[0]
 
     def _is_written(self, ends: tuple[End, End], columns: Columns, facts: JobFacts) -> bool:
         try:
-            if self._merge(ends, self._own_edge(ends[1], columns, facts.job)):
+            if self._merge(ends, self._own_edge(ends[1], columns, facts)):
                 return True
         except MetadataError as error:
             if error.status not in _STALE:
@@ -145,16 +152,20 @@ class OpenMetadataDelivery:
         from fusion_magic.delivery.openmetadata.own import NOTEBOOKS, RESULTS, own_part
 
         if own_part(fqn, NOTEBOOKS) is not None:
-            return self._notebooks.told(facts.job)
+            return self._notebook(facts)
         if own_part(fqn, RESULTS) is not None:
             return self._results.target(facts.job)
         return self._assets.target(fqn, facts)
 
-    def _own_edge(self, target: End, columns: Columns, job: Job) -> OwnEdge:
+    def _notebook(self, facts: JobFacts) -> End:
+        return self._notebooks.told(facts.job, lambda: self._usage.count(facts))
+
+    def _own_edge(self, target: End, columns: Columns, facts: JobFacts) -> OwnEdge:
         from fusion_magic.delivery.openmetadata.edges import OwnEdge
         from fusion_magic.sql.masking import disclosed
 
-        pipeline = None if target.type == "pipeline" else self._notebooks.told(job).id
+        job = facts.job
+        pipeline = None if target.type == "pipeline" else self._notebook(facts).id
         sql = disclosed(job.converted_query or job.user_query, self._context.sql)
         return OwnEdge(columns, sql, pipeline)
 

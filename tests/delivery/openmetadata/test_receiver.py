@@ -75,7 +75,7 @@ def test_the_same_rows_again_are_read_and_nothing_is_written(
     assert len(runs(receiver)) == 1
 
 
-def test_another_job_of_the_same_statement_adds_its_run_alone(
+def test_another_job_of_the_same_statement_adds_its_run_and_counts_alone(
     server: OpenMetadataServer, receiver: OpenMetadataDelivery
 ) -> None:
     first, second = job_facts(columns=[("id", "key")]), job_facts(columns=[("id", "key")])
@@ -85,8 +85,9 @@ def test_another_job_of_the_same_statement_adds_its_run_alone(
 
     deliver(receiver, replace(second, job=later))
 
-    [only] = writes(server)
-    assert only.endswith("/status")
+    counted, run = writes(server)
+    assert counted.startswith("PUT /v1/usage/table/")
+    assert run.endswith("/status")
     assert len(runs(receiver)) == 2
 
 
