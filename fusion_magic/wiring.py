@@ -73,9 +73,14 @@ class Wiring:
         """
         Where names are looked up.
         """
+        from fusion_magic.metadata.changes import FollowsChanges
+
         url = self.settings.metadata_url
         open_metadata = opener("metadata", url, setting="metadata.url", without_scheme="file")
-        return cast("Metadata", open_metadata(self.settings))
+        opened = cast("Metadata", open_metadata(self.settings))
+        if isinstance(opened, FollowsChanges):
+            opened.follow(lambda position: self.store.changes.since(position))
+        return opened
 
     @cached_property
     def storage(self) -> ResultStorage:

@@ -31,6 +31,7 @@ ELSEWHERE = {
     "contracts/test_lineage.py": "store/sql/lineage",
     "contracts/test_interleavings.py": "store/sql/jobs store/sql/tasks",
     "contracts/test_processes.py": "store/sql/processes",
+    "contracts/test_changes.py": "store/sql/changes metadata/changes",
     "processes/test_attempt.py": "processes/payload",
     "processes/test_worker.py": "handle",
     "delivery/openmetadata/test_receiver.py": "delivery/openmetadata/locks delivery/openmetadata/services",

@@ -30,6 +30,7 @@ from fusion_magic.store.model import (
 from fusion_magic.store.ports import (
     Jobs,
     LineageEdges,
+    MetadataChanges,
     Models,
     Outbox,
     Processes,
@@ -53,6 +54,7 @@ __all__ = [
     "Jobs",
     "LineageEdges",
     "Message",
+    "MetadataChanges",
     "ModelRow",
     "Models",
     "NewJob",

@@ -8,10 +8,13 @@ The ports of the job store: one a concern, and ``Store``, which gives them.
     outbox        what is still to be delivered
     lineage       what was made from what
     results       the stored results and their versions
+    changes       what the metadata server has told of changes
 
 Every method may be called from several threads and processes at once, and raises ``StoreUnavailable`` when the store
 cannot be reached or written.
 """
+
+# More than 500 lines: every port of the store stands here, and most lines tell what it promises.
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from fusion_magic.metadata.changes import MetadataChange, NewChanges
 from fusion_magic.store.model import (
     EVERY_JOB,
     ColumnEdge,
@@ -427,6 +431,24 @@ class StoredResults(Protocol):
         ...
 
 
+class MetadataChanges(Protocol):
+    """
+    What the metadata server has told of changes in the last day, for all kernels and workers of the store.
+    """
+
+    def record(self, changes: Sequence[MetadataChange]) -> int:
+        """
+        Keep those of *changes* whose event was not kept before; how many.
+        """
+        ...
+
+    def since(self, position: int | None) -> NewChanges:
+        """
+        What was recorded after *position*, which an earlier answer gave; None knows nothing yet.
+        """
+        ...
+
+
 class Store(Protocol):
     """
     The job store: its ports, and what concerns it as a whole.
@@ -478,6 +500,13 @@ class Store(Protocol):
     def results(self) -> StoredResults:
         """
         The stored results.
+        """
+        ...
+
+    @property
+    def changes(self) -> MetadataChanges:
+        """
+        What the metadata server has told of changes.
         """
         ...
 
