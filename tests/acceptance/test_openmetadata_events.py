@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from fusion_magic import connect
 from fusion_magic.errors import InvalidArgument, InvalidSettings, UnknownFqn
 from fusion_magic.fusion import Fusion
 from fusion_magic.testing.openmetadata import OpenMetadataServer
+from tests.servers.openmetadata import free_address
 
 SECRET = "what the webhook knows"
 ORDERS, GONE = "pg.shop.public.orders", "pg.shop.public.gone"
@@ -69,11 +70,6 @@ def scheduler(
         finally:
             running.stop()
             thread.join()
-
-
-def free_address() -> str:
-    with closing(socket.create_server(("127.0.0.1", 0))) as found:
-        return f"127.0.0.1:{found.getsockname()[1]}"
 
 
 def subscribe(server: OpenMetadataServer, address: str, secret: str = SECRET) -> None:
