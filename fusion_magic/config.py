@@ -52,6 +52,8 @@ class Settings:
             Its option ``verify`` names a file of authorities, or is ``false``.
         metadata_token: The token for that server: a bot's, or a person's access token. A catalog file needs none.
         metadata_max_age: The most age of what is kept of that server's answers, such as ``10min``.
+        events_secret: The secret with which OpenMetadata signs the messages of its webhook to ``fusion scheduler --events``.
+        events_poll: How often ``fusion scheduler`` asks that server for its events, such as ``30s``; without it, never.
         catalogs: The catalogs of Trino in which services and databases of OpenMetadata lie: a table of
             ``service = "catalog"`` and ``"service.database" = "catalog"``; as a text, pairs with spaces between them.
         results_url: Where stored results go: a folder, or a bucket such as ``s3://lake/fusion``.
@@ -94,6 +96,8 @@ class Settings:
     metadata_url: str = ""
     metadata_token: str | None = None
     metadata_max_age: str = "10min"
+    events_secret: str | None = None
+    events_poll: str = ""
     catalogs: str = ""
     results_url: str = ""
     results_trino_schema: str = ""
@@ -139,6 +143,13 @@ class Settings:
         ``metadata.max_age`` in seconds.
         """
         return parse_age(self.metadata_max_age)
+
+    @property
+    def events_poll_s(self) -> float | None:
+        """
+        ``events.poll`` in seconds, at least one; None for never.
+        """
+        return max(parse_age(self.events_poll), 1.0) if self.events_poll else None
 
     @property
     def delivery_urls(self) -> tuple[str, ...]:
@@ -190,7 +201,8 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "delivery_sql": ("full", "masked", "none"),
     "delivery_usage": ("yes", "no"),
 }
-SECRETS = ("engine_password", "engine_token", "metadata_token", "delivery_token")
+_AGES = ("metadata_max_age", "events_poll")
+SECRETS = ("engine_password", "engine_token", "metadata_token", "delivery_token", "events_secret")
 
 
 def load_settings(
@@ -260,7 +272,7 @@ def _typed(name: str, value: Any, where: str) -> Any:
         return Path(value).expanduser().absolute()
     if name == "catalogs":
         return _pairs(value, where)
-    if name == "metadata_max_age":
+    if name in _AGES:
         _check_age(name, value, where)
     if name in _SIZES:
         return parse_size(value, where=where)

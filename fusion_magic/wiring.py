@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
@@ -210,14 +210,28 @@ class Wiring:
             background=recovery_loop(self.recover),
         )
 
-    def open_scheduler(self) -> Scheduler:
+    def open_scheduler(self, *, events: str | None = None) -> Scheduler:
         """
         A scheduler for this store; its ``run`` delivers lineage until it is stopped.
+
+        Args:
+            events: Where it listens for the metadata server's messages, ``HOST:PORT``.
+
+        Raises:
+            InvalidSettings: The metadata has no events that could be heard of.
         """
+        from fusion_magic.processes.hearing import change_source, hearing_of_changes
         from fusion_magic.processes.recovery import recovery_loop
         from fusion_magic.processes.scheduler import Scheduler
 
-        return Scheduler(self.store, self.open_deliveries(), background=recovery_loop(self.recover))
+        background, poll_s = [recovery_loop(self.recover)], self.settings.events_poll_s
+        if events is not None or poll_s is not None:
+            source, changes = change_source(self.metadata), self.store.changes
+            secret = self.settings.events_secret
+            background.append(
+                hearing_of_changes(source, changes, address=events, secret=secret, poll_s=poll_s)
+            )
+        return Scheduler(self.store, self.open_deliveries(), background=_together(background))
 
     def deliver_soon(self) -> None:
         """
@@ -311,6 +325,14 @@ class Wiring:
         from fusion_magic.jobs.stored_results import newest_path
 
         return newest_path(self.store, name)
+
+
+@contextmanager
+def _together(blocks: Sequence[AbstractContextManager[object]]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for block in blocks:
+            stack.enter_context(block)
+        yield
 
 
 def delivery_token(settings: Settings, url: str) -> str | None:

@@ -44,6 +44,7 @@ ELSEWHERE = {
     # A catalog's mistakes are told by the metadata that reads it.
     "metadata/catalog_file/test_metadata.py": "metadata/catalog_file/reader metadata/encoding",
     "metadata/openmetadata/test_entities.py": "sql/trino_names",
+    "acceptance/test_openmetadata_events.py": "metadata/openmetadata/event_source processes/hearing",
     "metadata/openmetadata/test_metadata.py": "metadata/openmetadata/lists metadata/openmetadata/lookups "
     "metadata/openmetadata/places metadata/openmetadata/reports metadata/openmetadata/server",
     "openmetadata/test_client.py": "openmetadata/messages",

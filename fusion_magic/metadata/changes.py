@@ -6,7 +6,7 @@ They pass from whoever hears of a change to every kernel and worker, by the stor
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -32,6 +32,13 @@ class MetadataChange:
     updated_ms: int | None = None
 
 
+def anything_changed(event_id: str) -> MetadataChange:
+    """
+    What stands for more changes than could be kept.
+    """
+    return MetadataChange(event_id, "", "", "")
+
+
 @dataclass(frozen=True, slots=True)
 class NewChanges:
     """
@@ -49,11 +56,65 @@ class NewChanges:
 ChangesSince = Callable[[int | None], NewChanges]
 
 
+@dataclass(frozen=True, slots=True)
+class ToldChanges:
+    """
+    What a server answered that was asked for its events.
+
+    Attributes:
+        newest_ms: The time of the newest event, in milliseconds since 1970 by the server's clock; None where there was none.
+    """
+
+    changes: tuple[MetadataChange, ...]
+    newest_ms: int | None
+
+
+class ChangeSource(Protocol):
+    """
+    How a metadata server tells of changes: in messages that it posts, and when it is asked.
+    """
+
+    @property
+    def signature_header(self) -> str:
+        """
+        The header in which a message's signature stands.
+        """
+        ...
+
+    def is_signed(self, body: bytes, signature: str, secret: str) -> bool:
+        """
+        Whether *signature* is that of the message *body*; the time it takes tells nothing of the secret.
+        """
+        ...
+
+    def changes_in(self, body: bytes) -> Sequence[MetadataChange]:
+        """
+        The changes that a message tells; none where it is no message of the server's.
+        """
+        ...
+
+    def changes_after(self, time_ms: int) -> ToldChanges:
+        """
+        The changes since that time of the server's, in milliseconds since 1970.
+
+        Raises:
+            MetadataError: The server does not answer, or says no.
+        """
+        ...
+
+
 @runtime_checkable
 class FollowsChanges(Protocol):
     """
     A metadata whose kept answers end when a change is told.
     """
+
+    @property
+    def change_source(self) -> ChangeSource:
+        """
+        How its server tells of changes.
+        """
+        ...
 
     def follow(self, changes_since: ChangesSince) -> None:
         """

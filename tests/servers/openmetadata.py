@@ -4,7 +4,9 @@ What tests of the connection to OpenMetadata share: settings that lead to a test
 
 from __future__ import annotations
 
+import socket
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,14 @@ def asked(server: OpenMetadataServer, path: str = "") -> list[str]:
     The paths that were requested and hold *path*, in order.
     """
     return [request.path for request in server.requests if path in request.path]
+
+
+def free_address() -> str:
+    """
+    An address of this machine on which nobody listens.
+    """
+    with closing(socket.create_server(("127.0.0.1", 0))) as found:
+        return f"127.0.0.1:{found.getsockname()[1]}"
 
 
 def told_since(server: OpenMetadataServer, position: int = 0) -> list[MetadataChange]:

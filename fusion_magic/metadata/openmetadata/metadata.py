@@ -18,11 +18,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import replace
 from datetime import UTC, datetime
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 from fusion_magic.errors import (
-    FusionError,
     MetadataRefuses,
     MetadataUnavailable,
     MissingExtra,
@@ -30,20 +28,19 @@ from fusion_magic.errors import (
 from fusion_magic.metadata import Details, Entity, EntityPage
 from fusion_magic.metadata.encoding import trino_key
 from fusion_magic.metadata.openmetadata.cache import FORMAT, Cache, Kept
-from fusion_magic.metadata.openmetadata.staleness import SCHEMA, TRINO_NAMES, told_by
+from fusion_magic.metadata.openmetadata.following import Follower
+from fusion_magic.metadata.openmetadata.staleness import SCHEMA, TRINO_NAMES
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
 from fusion_magic.sql.trino_names import TRINO
 
 if TYPE_CHECKING:
     from fusion_magic.config import Settings
-    from fusion_magic.metadata.changes import ChangesSince
+    from fusion_magic.metadata.changes import ChangeSource, ChangesSince
     from fusion_magic.metadata.openmetadata.server import OpenMetadataServer
     from fusion_magic.openmetadata.messages import Asset
 
 UNKNOWN_S = 5.0  # how long an unknown name stays so
 AWAY_S = 5.0  # how long nobody waits for a server that has just not answered
-LOOK_EVERY_S = 0.5  # most often, for changes
-POSITION = "changes"
 NEIGHBOURS = 200  # of a schema, among which a similar name is looked for
 
 
@@ -112,8 +109,7 @@ class OpenMetadataMetadata:
         self._away_until = 0.0
         self._away: MetadataUnavailable | None = None
         self._refreshing = threading.Lock()
-        self._changes_since: ChangesSince | None = None
-        self._looked_at = -inf
+        self._follower = Follower(cache)
 
     def about(self) -> str:
         """See ``Metadata.about``: the server's address and version, and whose the token is."""
@@ -124,15 +120,22 @@ class OpenMetadataMetadata:
         # Ages end while nothing is written.
         return f"{self._cache.version()}-{int(time.time() / max(self._max_age_s / 2, 1))}"
 
+    @property
+    def change_source(self) -> ChangeSource:
+        """See ``FollowsChanges.change_source``."""
+        from fusion_magic.metadata.openmetadata.event_source import OpenMetadataEvents
+
+        return OpenMetadataEvents(self._server)
+
     def follow(self, changes_since: ChangesSince) -> None:
         """See ``FollowsChanges.follow``."""
-        self._changes_since = changes_since
+        self._follower.follow(changes_since)
 
     def find_by_fqn(self, fqns: Sequence[str]) -> Mapping[str, Entity]:
         """See ``Metadata.find_by_fqn``."""
         if not fqns:
             return {}
-        self._look_for_changes()
+        self._follower.look()
         kept = self._cache.names(fqns)
         now = time.time()
         old = [fqn for fqn in fqns if fqn not in kept or self._is_old(kept[fqn], now)]
@@ -262,25 +265,6 @@ class OpenMetadataMetadata:
     def _is_old(self, kept: Kept, now: float) -> bool:
         most_s = self._max_age_s if kept.entity is not None else UNKNOWN_S
         return kept.is_stale or now - kept.at > most_s
-
-    def _look_for_changes(self) -> None:
-        """
-        Make stale what changes were told of since somebody looked with this cache.
-        """
-        if self._changes_since is None or time.monotonic() - self._looked_at < LOOK_EVERY_S:
-            return
-        self._looked_at = time.monotonic()
-        position = self._cache.fact(POSITION, max_age_s=inf)
-        try:
-            new = self._changes_since(position)
-        except FusionError:
-            return  # ages go on
-        if new.changes is None:
-            self._cache.make_all_stale()
-        elif new.changes:
-            self._cache.tell(told for change in new.changes if (told := told_by(change)))
-        if new.position != position:
-            self._cache.keep_fact(POSITION, new.position)
 
     def _fetched(self, fqns: Sequence[str], kept: Mapping[str, Kept]) -> dict[str, Kept]:
         """

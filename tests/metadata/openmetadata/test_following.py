@@ -23,7 +23,7 @@ TABLES = [f"pg.shop.public.t{number}" for number in range(5)]
 
 @pytest.fixture(autouse=True)
 def look_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fusion_magic.metadata.openmetadata.metadata.LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr("fusion_magic.metadata.openmetadata.following.LOOK_EVERY_S", 0.0)
 
 
 @pytest.fixture
