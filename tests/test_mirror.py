@@ -27,7 +27,7 @@ ELSEWHERE = {
     "contracts/test_store.py": "store/model store/ports store/sql/base store/sql/database store/sql/jobs store/sql/models "
     "store/sql/result_versions store/sql/schema store/sql/statements store/sql/store store/sql/tables",
     "contracts/test_tasks.py": "store/sql/tasks",
-    "contracts/test_outbox.py": "store/sql/outbox",
+    "contracts/test_outbox.py": "store/delivery_ports store/sql/outbox",
     "contracts/test_lineage.py": "store/sql/lineage",
     "contracts/test_interleavings.py": "store/sql/jobs store/sql/tasks",
     "contracts/test_processes.py": "store/sql/processes",

@@ -8,7 +8,8 @@ receiver may count on:
 - A row may come again. Its effect is idempotent, and what is told is the same both times.
 - An error that is no ``PermanentDeliveryError`` brings the row again, later each time; after a number of times it is a dead letter.
 - ``ReceiverUnavailable`` brings it again however often, and the rows behind it wait as well.
-- Calls come one at a time. A row is held for ``scheduler.LEASE_S`` and for as long as the call takes beyond it.
+- Calls come one at a time, unless the receiver has a true ``is_concurrent``: then those for different targets may come at once.
+- A row is held for ``scheduler.LEASE_S`` and for as long as the call takes beyond it.
 """
 
 from __future__ import annotations

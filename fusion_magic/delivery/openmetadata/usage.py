@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC
 from http import HTTPStatus
 from typing import Any
-from uuid import UUID
 
 from fusion_magic.delivery import JobFacts
 from fusion_magic.delivery.openmetadata.assets import MAX_AGE_S, Assets, End
 from fusion_magic.delivery.openmetadata.locks import Locks
 from fusion_magic.delivery.openmetadata.own import milliseconds, own_part
+from fusion_magic.delivery.openmetadata.recent import Recent
 from fusion_magic.errors import MetadataError, PermanentDeliveryError
 from fusion_magic.openmetadata.client import OpenMetadataClient, segment
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
@@ -61,8 +60,11 @@ class Usage:
         self._sql = sql
         self._is_told = is_told
         self._clock = clock
-        self._queries: OrderedDict[UUID, frozenset[str]] = OrderedDict()
-        self._users: dict[str, tuple[float, bool]] = {}
+        # By text and owner: the tables that are known to be used by it.
+        self._told: Recent[tuple[str, str], frozenset[str]] = Recent(
+            age_s=MAX_AGE_S, most=MOST_KEPT, clock=clock
+        )
+        self._users: Recent[str, bool] = Recent(age_s=MAX_AGE_S, most=MOST_KEPT, clock=clock)
         self._days: set[str] = set()
         self._ranked_at = clock()
 
@@ -92,16 +94,17 @@ class Usage:
         """
         The job's statement as a query of *source* and of all other tables that it reads.
         """
-        job, known = facts.job, self._queries.get(facts.job.id, frozenset())
+        job = facts.job
         text = disclosed(job.converted_query or job.user_query, self._sql)
-        if not self._is_told or not text or source.type != "table" or source.id in known:
+        if not self._is_told or not text or source.type != "table":
             return
-        tables = self._tables(facts) or [source]
+        key = (text, job.owner)
         with _LOCKS.of(self._client.address.url, text):
-            self._tell(text, tables, job)
-        self._queries[job.id] = known | {source.id, *(table.id for table in tables)}
-        if len(self._queries) > MOST_KEPT:
-            self._queries.popitem(last=False)
+            known = self._told.get(key) or frozenset()
+            if source.id not in known:
+                tables = self._tables(facts) or [source]
+                self._tell(text, tables, job)
+                self._told.keep(key, known | {source.id, *(table.id for table in tables)})
 
     def _tables(self, facts: JobFacts) -> list[End]:
         """
@@ -176,12 +179,10 @@ class Usage:
         Whether OpenMetadata knows the job's owner by that name; others are told as a text.
         """
         kept = self._users.get(name)
-        if kept is None or self._clock() >= kept[0]:
-            if len(self._users) >= MOST_KEPT:
-                self._users.clear()
-            found = self._client.get(f"users/name/{segment(name)}", dict[str, Any])
-            kept = self._users[name] = (self._clock() + MAX_AGE_S, found is not None)
-        return kept[1]
+        if kept is not None:
+            return kept
+        found = self._client.get(f"users/name/{segment(name)}", dict[str, Any])
+        return self._users.keep(name, found is not None)
 
 
 def _is_own(fqn: str) -> bool:

@@ -17,6 +17,7 @@ from tests.delivery.facts import NOON, message
 from tests.delivery.openmetadata.jobs import (
     NOTEBOOK,
     ORDERS,
+    PIPELINE,
     SPEND,
     deliver,
     job_facts,
@@ -108,6 +109,17 @@ def test_each_job_counts_once_for_each_table_on_its_day(
     for table in (ORDERS, PEOPLE):
         assert daily(two, table) == ("2026-01-31", 3)
     assert daily(two, SPEND)[1] == 0
+
+
+def test_a_job_whose_pipeline_went_away_a_moment_ago_counts_once(
+    two: OpenMetadataServer, receiver: OpenMetadataDelivery
+) -> None:
+    deliver(receiver, reads())
+    two.hard_delete(PIPELINE, kind="pipeline")
+
+    deliver(receiver, reads(started=NOON.replace(minute=1)))
+
+    assert daily(two, ORDERS)[1] == 2
 
 
 def test_tables_are_ranked_by_their_counts_when_delivery_ends(
