@@ -76,6 +76,7 @@ ELSEWHERE = {
     "testing/openmetadata/test_server.py": "testing/openmetadata/controls testing/openmetadata/fillable testing/openmetadata/filling "
     "testing/openmetadata/listener testing/openmetadata/events",
     "jobs/test_limits.py": "engines/trino/estimates",
+    "jobs/test_views.py": "commands/about_views",
     "engines/trino/test_faults.py": "engines/trino/engine engines/trino/client",
 }
 

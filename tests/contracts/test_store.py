@@ -145,6 +145,10 @@ def test_jobs_are_listed_newest_first_and_filtered(store: SqlStore) -> None:
     ]
     assert store.jobs.list(JobFilter(owner="eve")) == []
     assert store.jobs.list(JobFilter(text="%")) == []
+    for known in (JobFilter(sent="select"), JobFilter(named="a.b.c.d"), JobFilter(named="a.c.d")):
+        assert [j.id for j in store.jobs.list(known)] == [second, first]
+    assert store.jobs.list(JobFilter(sent="VIEW")) == []
+    assert store.jobs.list(JobFilter(named="A.b.c.d")) == []
 
 
 def test_the_migrations_make_the_tables_of_the_code(store: SqlStore) -> None:
