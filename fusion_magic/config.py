@@ -75,7 +75,7 @@ class Settings:
         delivery_sql: What is told of a statement's text: ``masked`` puts ``?`` for each string and number, ``full`` leaves them
             in, ``none`` tells nothing of it.
         governance_warn: The tags of tables and columns that a cell tells, or whole classifications, with spaces between them.
-        governance_refuse: The tags, or ``deprecated``, ``draft`` and ``tests``, of which a cell that reads them is refused until
+        governance_refuse: The tags, or ``deleted``, ``deprecated``, ``draft`` and ``tests``, of which a cell that reads them is refused until
             ``--acknowledge REASON`` says why it is right.
         data_dir: The folder in which the embedded default keeps its store and its results.
         profile: The chosen profile; empty for none.
