@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
@@ -58,6 +58,9 @@ class Listening:
         self._noted(answer.changes)
         return answer
 
+    def updated_ms(self, fqns: Sequence[str]) -> Mapping[str, int]:
+        return self.source.updated_ms(fqns)
+
     def _noted(self, changes: Sequence[MetadataChange]) -> Sequence[MetadataChange]:
         self.told += [(time.monotonic(), change) for change in changes]
         return changes
@@ -87,7 +90,7 @@ class Ear:
     def by_webhook(self) -> Iterator[Listening]:
         listening, address = self._source(), free_address()
         hearing = hearing_of_changes(
-            listening, self.store.changes, address=address, secret=SECRET, poll_s=None
+            listening, self.store, address=address, secret=SECRET, poll_s=None
         )
         with hearing:
             body = subscription(self.place, f"http://{address}/events")
@@ -102,9 +105,7 @@ class Ear:
     @contextmanager
     def by_poll(self) -> Iterator[Listening]:
         listening = self._source()
-        with hearing_of_changes(
-            listening, self.store.changes, address=None, secret=None, poll_s=1.0
-        ):
+        with hearing_of_changes(listening, self.store, address=None, secret=None, poll_s=1.0):
             yield listening
 
     def _source(self) -> Listening:
