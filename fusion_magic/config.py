@@ -77,7 +77,7 @@ class Settings:
         delivery_usage: ``yes`` tells OpenMetadata who ran which statement on which tables, and how often a table is read; ``no`` tells
             lineage alone.
         governance_warn: The tags of tables and columns that a cell tells, or whole classifications, with spaces between them.
-        governance_refuse: The tags, or ``deprecated``, ``draft`` and ``tests``, of which a cell that reads them is refused until
+        governance_refuse: The tags, or ``deleted``, ``deprecated``, ``draft`` and ``tests``, of which a cell that reads them is refused until
             ``--acknowledge REASON`` says why it is right.
         governance_max_scan: The most that a statement may read, such as ``50 GB``, by the engine's estimate; 0 for no limit.
         governance_max_rows: The most rows that a query may give, by the engine's estimate; 0 for no limit.

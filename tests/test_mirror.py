@@ -33,6 +33,7 @@ ELSEWHERE = {
     "contracts/test_processes.py": "store/sql/processes",
     "contracts/test_changes.py": "store/sql/changes metadata/changes",
     "processes/test_attempt.py": "processes/payload",
+    "processes/test_event_poller.py": "processes/repeating",
     "processes/test_worker.py": "handle",
     "delivery/openmetadata/test_receiver.py": "delivery/openmetadata/locks delivery/openmetadata/services",
     "processes/test_scheduler.py": "delivery/local delivery/openlineage",
