@@ -122,6 +122,12 @@ class Cache:
             "INSERT OR REPLACE INTO fact VALUES (?, ?, ?)", [(key, json.dumps(value), time.time())]
         )
 
+    def forget_fact(self, key: str) -> None:
+        """
+        Take out what is no entity.
+        """
+        self._write("DELETE FROM fact WHERE key = ?", [(key,)])
+
     def close(self) -> None:
         """
         Let go of the file.

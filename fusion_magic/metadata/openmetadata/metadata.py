@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from fusion_magic.config import Settings
     from fusion_magic.metadata.openmetadata.server import OpenMetadataServer
     from fusion_magic.openmetadata.messages import Asset
+    from fusion_magic.sql.connectors import CatalogSource
 
 UNKNOWN_S = 5.0  # how long an unknown name stays so
 AWAY_S = 5.0  # how long nobody waits for a server that has just not answered
@@ -86,6 +87,7 @@ class OpenMetadataMetadata:
         catalogs: Mapping[str, str],
         max_age_s: float,
     ) -> None:
+        from fusion_magic.metadata.openmetadata.connections import Connections
         from fusion_magic.metadata.openmetadata.lists import Lists
         from fusion_magic.metadata.openmetadata.lookups import Lookups
         from fusion_magic.metadata.openmetadata.places import KnownPlaces
@@ -99,6 +101,7 @@ class OpenMetadataMetadata:
         self._known_places = KnownPlaces(
             server, self._lists, cache, named=catalogs, max_age_s=max_age_s
         )
+        self._connections = Connections(server, self._known_places, cache, max_age_s=max_age_s)
         self._reports = Reports(server, cache, max_age_s=max_age_s)
         self._away_until = 0.0
         self._away: MetadataUnavailable | None = None
@@ -222,6 +225,10 @@ class OpenMetadataMetadata:
         return self._known_places.of([format_fqn(schema)]).trino_parts(
             (*schema, "t"), service_type
         )[:-1]
+
+    def catalog_source(self, fqn: str, *, is_fresh: bool = False) -> CatalogSource | None:
+        """See ``Metadata.catalog_source``."""
+        return self._connections.source(parse_fqn(fqn).parts, is_fresh=is_fresh)
 
     def services(self) -> Mapping[str, int]:
         """See ``Metadata.services``."""
