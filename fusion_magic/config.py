@@ -56,6 +56,8 @@ class Settings:
             Its option ``verify`` names a file of authorities, or is ``false``.
         metadata_token: The token for that server: a bot's, or a person's access token. A catalog file needs none.
         metadata_max_age: The most age of what is kept of that server's answers, such as ``10min``.
+        events_secret: The secret with which OpenMetadata signs the messages of its webhook to ``fusion scheduler --events``.
+        events_poll: How often ``fusion scheduler`` asks that server for its events, such as ``30s``; without it, never.
         catalogs: The catalogs of Trino in which services and databases of OpenMetadata lie: a table of
             ``service = "catalog"`` and ``"service.database" = "catalog"``; as a text, pairs with spaces between them.
         catalog_properties: Properties of Trino's connectors for the catalogs that are made: a table for each service or
@@ -79,9 +81,13 @@ class Settings:
             ``metadata.url`` is sent the metadata's token.
         delivery_sql: What is told of a statement's text: ``masked`` puts ``?`` for each string and number, ``full`` leaves them
             in, ``none`` tells nothing of it.
+        delivery_usage: ``yes`` tells OpenMetadata who ran which statement on which tables, and how often a table is read; ``no`` tells
+            lineage alone.
         governance_warn: The tags of tables and columns that a cell tells, or whole classifications, with spaces between them.
         governance_refuse: The tags, or ``deprecated``, ``draft`` and ``tests``, of which a cell that reads them is refused until
             ``--acknowledge REASON`` says why it is right.
+        governance_max_scan: The most that a statement may read, such as ``50 GB``, by the engine's estimate; 0 for no limit.
+        governance_max_rows: The most rows that a query may give, by the engine's estimate; 0 for no limit.
         data_dir: The folder in which the embedded default keeps its store and its results.
         profile: The chosen profile; empty for none.
         owner: Who runs the jobs.
@@ -98,6 +104,8 @@ class Settings:
     metadata_url: str = ""
     metadata_token: str | None = None
     metadata_max_age: str = "10min"
+    events_secret: str | None = None
+    events_poll: str = ""
     catalogs: str = ""
     catalog_properties: str = ""
     results_url: str = ""
@@ -113,8 +121,11 @@ class Settings:
     delivery_url: str = ""
     delivery_token: str | None = None
     delivery_sql: str = "masked"
+    delivery_usage: str = "yes"
     governance_warn: str = "PII"
     governance_refuse: str = ""
+    governance_max_scan: int = 0
+    governance_max_rows: int = 0
     data_dir: Path = Path()
     profile: str = ""
     owner: str = ""
@@ -149,6 +160,13 @@ class Settings:
         ``metadata.max_age`` in seconds.
         """
         return parse_age(self.metadata_max_age)
+
+    @property
+    def events_poll_s(self) -> float | None:
+        """
+        ``events.poll`` in seconds, at least one; None for never.
+        """
+        return max(parse_age(self.events_poll), 1.0) if self.events_poll else None
 
     @property
     def delivery_urls(self) -> tuple[str, ...]:
@@ -188,16 +206,21 @@ KEYS: Mapping[str, str] = {
     if f.name != "profile"
 }
 _COUNTS = tuple(
-    f.name for f in fields(Settings) if f.name.startswith("worker_") and f.type == "int"
+    f.name
+    for f in fields(Settings)
+    if f.type == "int" and (f.name.startswith("worker_") or f.name == "governance_max_rows")
 )
+_SIZES = ("results_max_memory", "governance_max_scan")
 _POSITIVE = ("worker_lease_s", "worker_attempts")
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "engine_create_catalogs": ("never", "ask", "always"),
     "worker_start": ("auto", "never"),
     "jobs_cancel_others": ("yes", "no"),
     "delivery_sql": ("full", "masked", "none"),
+    "delivery_usage": ("yes", "no"),
 }
-SECRETS = ("engine_password", "engine_token", "metadata_token", "delivery_token")
+_AGES = ("metadata_max_age", "events_poll")
+SECRETS = ("engine_password", "engine_token", "metadata_token", "delivery_token", "events_secret")
 
 
 def load_settings(
@@ -269,9 +292,9 @@ def _typed(name: str, value: Any, where: str) -> Any:
         return read_pairs(value, where)
     if name == "catalog_properties":
         return read_properties(value, where)
-    if name == "metadata_max_age":
+    if name in _AGES:
         _check_age(name, value, where)
-    if name == "results_max_memory":
+    if name in _SIZES:
         return parse_size(value, where=where)
     if name in _COUNTS:
         return _count(name, value, where)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
@@ -74,9 +74,14 @@ class Wiring:
         """
         Where names are looked up.
         """
+        from fusion_magic.metadata.changes import FollowsChanges
+
         url = self.settings.metadata_url
         open_metadata = opener("metadata", url, setting="metadata.url", without_scheme="file")
-        return cast("Metadata", open_metadata(self.settings))
+        opened = cast("Metadata", open_metadata(self.settings))
+        if isinstance(opened, FollowsChanges):
+            opened.follow(lambda position: self.store.changes.since(position))
+        return opened
 
     @cached_property
     def storage(self) -> ResultStorage:
@@ -122,9 +127,14 @@ class Wiring:
         What is told of tables, and what refuses a statement.
         """
         from fusion_magic.jobs.governance import GovernanceRules
+        from fusion_magic.jobs.limits import Limits
 
         settings = self.settings
-        return GovernanceRules(settings.governance_warn.split(), settings.governance_refuse.split())
+        return GovernanceRules(
+            settings.governance_warn.split(),
+            settings.governance_refuse.split(),
+            Limits(settings.governance_max_scan or None, settings.governance_max_rows or None),
+        )
 
     @cached_property
     def catalogs(self) -> CatalogKeeper:
@@ -218,14 +228,28 @@ class Wiring:
             background=recovery_loop(self.recover),
         )
 
-    def open_scheduler(self) -> Scheduler:
+    def open_scheduler(self, *, events: str | None = None) -> Scheduler:
         """
         A scheduler for this store; its ``run`` delivers lineage until it is stopped.
+
+        Args:
+            events: Where it listens for the metadata server's messages, ``HOST:PORT``.
+
+        Raises:
+            InvalidSettings: The metadata has no events that could be heard of.
         """
+        from fusion_magic.processes.hearing import change_source, hearing_of_changes
         from fusion_magic.processes.recovery import recovery_loop
         from fusion_magic.processes.scheduler import Scheduler
 
-        return Scheduler(self.store, self.open_deliveries(), background=recovery_loop(self.recover))
+        background, poll_s = [recovery_loop(self.recover)], self.settings.events_poll_s
+        if events is not None or poll_s is not None:
+            source, changes = change_source(self.metadata), self.store.changes
+            secret = self.settings.events_secret
+            background.append(
+                hearing_of_changes(source, changes, address=events, secret=secret, poll_s=poll_s)
+            )
+        return Scheduler(self.store, self.open_deliveries(), background=_together(background))
 
     def deliver_soon(self) -> None:
         """
@@ -287,6 +311,7 @@ class Wiring:
             made_columns=self._made_columns,
             result_columns=columns_of_result,
             stored_by=lambda name, before: stored_by(store, name, before),
+            is_usage_told=self.settings.delivery_usage == "yes",
         )
 
     def _start_scheduler(self) -> None:
@@ -320,6 +345,14 @@ def _newest_path(store: Store, name: str) -> str | None:
     from fusion_magic.jobs.stored_results import newest_path
 
     return newest_path(store, name)
+
+
+@contextmanager
+def _together(blocks: Sequence[AbstractContextManager[object]]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for block in blocks:
+            stack.enter_context(block)
+        yield
 
 
 def delivery_token(settings: Settings, url: str) -> str | None:

@@ -32,6 +32,7 @@ class GroupCommitStore:
         self.outbox = store.outbox
         self.lineage = store.lineage
         self.catalogs = store.catalogs
+        self.changes = store.changes
         self.check = store.check
         self.migrate = store.migrate
         self.close = store.close

@@ -33,6 +33,7 @@ class RetryingStore:
         self.outbox = store.outbox
         self.lineage = store.lineage
         self.catalogs = store.catalogs
+        self.changes = store.changes
         self.check = store.check
         self.migrate = store.migrate
         self.close = store.close

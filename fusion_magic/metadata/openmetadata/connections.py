@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fusion_magic.metadata.openmetadata.lists import DATABASE_SERVICES
+from fusion_magic.metadata.openmetadata.staleness import CONNECTION
 from fusion_magic.openmetadata.client import segment
 from fusion_magic.openmetadata.messages import DatabaseService
 from fusion_magic.sql.connectors import CatalogSource
@@ -71,7 +72,7 @@ class Connections:
         """
         Its type and its connection without secrets; empty where there is none.
         """
-        key = f"connection:{fqn}"
+        key = f"{CONNECTION}{fqn}"
         kept = self._cache.fact(key, max_age_s=max_age_s) if max_age_s > 0 else None
         if isinstance(kept, dict):
             return kept

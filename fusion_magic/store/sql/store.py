@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from fusion_magic.store.model import ProcessRow
 from fusion_magic.store.sql.catalogs import SqlMadeCatalogs
+from fusion_magic.store.sql.changes import SqlMetadataChanges
 from fusion_magic.store.sql.database import Database, utc_now
 from fusion_magic.store.sql.jobs import SqlJobs
 from fusion_magic.store.sql.lineage import SqlLineageEdges
@@ -57,6 +58,7 @@ class SqlStore:
         self.lineage = SqlLineageEdges(database)
         self.results = SqlStoredResults(database)
         self.catalogs = SqlMadeCatalogs(database)
+        self.changes = SqlMetadataChanges(database)
 
     def check(self) -> str:
         """See ``Store.check``."""

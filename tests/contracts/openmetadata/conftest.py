@@ -39,6 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     ):
         group.addoption(f"--openmetadata-{name}-file", help=f"a file with {whose} token")
     group.addoption("--openmetadata-version", help="run on this version of the test server alone")
+    group.addoption("--openmetadata-burst", help="how many tables change at once, instead of 40")
     group.addoption(
         "--openmetadata-record", help="write what the test server answered to this file"
     )
