@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import difflib
 import getpass
+import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from urllib.parse import unquote
 
 from fusion_magic.errors import InvalidArgument, InvalidSettings
 from fusion_magic.secrets import KEYRING, read_secret, secrets_in, without_secrets
+from fusion_magic.setting_tables import read_pairs, read_properties
 from fusion_magic.units import parse_age, parse_size
 
 GIBIBYTE = 1 << 30
@@ -47,6 +49,8 @@ class Settings:
             secrets that are set decide.
         engine_certificate: The PEM file of a client certificate for Trino.
         engine_key: The PEM file of that certificate's key; not needed where the certificate's file holds both.
+        engine_create_catalogs: Whether a cell makes the catalogs that its names need and Trino lacks: ``never``, ``ask`` (only with
+            ``--create-catalogs``) or ``always``.
         store_url: Where jobs are kept: an SQLAlchemy URL of SQLite or PostgreSQL (``postgresql+psycopg://user@host/database``).
         metadata_url: Where names are looked up: a catalog file, or an OpenMetadata server (``https://openmetadata.example/api``).
             Its option ``verify`` names a file of authorities, or is ``false``.
@@ -56,6 +60,9 @@ class Settings:
         events_poll: How often ``fusion scheduler`` asks that server for its events, such as ``30s``; without it, never.
         catalogs: The catalogs of Trino in which services and databases of OpenMetadata lie: a table of
             ``service = "catalog"`` and ``"service.database" = "catalog"``; as a text, pairs with spaces between them.
+        catalog_properties: Properties of Trino's connectors for the catalogs that are made: a table for each service or
+            ``"service.database"``, whose lines go over what its connection in OpenMetadata says; with ``connector.name`` they are
+            all that counts. As a text, JSON.
         results_url: Where stored results go: a folder, or a bucket such as ``s3://lake/fusion``.
         results_trino_schema: A schema of Trino's Hive connector, such as ``hive.fusion``, in which a stored result becomes a table
             while a query reads it. Without it, Trino cannot read stored results.
@@ -92,6 +99,7 @@ class Settings:
     engine_auth: str = ""
     engine_certificate: str = ""
     engine_key: str = ""
+    engine_create_catalogs: str = "never"
     store_url: str = ""
     metadata_url: str = ""
     metadata_token: str | None = None
@@ -99,6 +107,7 @@ class Settings:
     events_secret: str | None = None
     events_poll: str = ""
     catalogs: str = ""
+    catalog_properties: str = ""
     results_url: str = ""
     results_trino_schema: str = ""
     results_trino_url: str = ""
@@ -136,6 +145,14 @@ class Settings:
         """
         pairs = (pair.rpartition("=") for pair in self.catalogs.splitlines())
         return {name: catalog for name, _, catalog in pairs}
+
+    @property
+    def properties_of_catalogs(self) -> dict[str, dict[str, str]]:
+        """
+        ``catalog_properties`` by the FQN of a service or a database.
+        """
+        found: dict[str, dict[str, str]] = json.loads(self.catalog_properties or "{}")
+        return found
 
     @property
     def metadata_max_age_s(self) -> float:
@@ -182,7 +199,7 @@ _LISTS = (
     "governance_warn",
     "governance_refuse",
 )  # a TOML list, or words with spaces
-_WHOLE = ("data_dir", "catalogs")  # keys without a section
+_WHOLE = ("data_dir", "catalogs", "catalog_properties")  # keys without a section
 KEYS: Mapping[str, str] = {
     f.name.replace("_", ".", 1) if f.name not in _WHOLE else f.name: f.name
     for f in fields(Settings)
@@ -196,6 +213,7 @@ _COUNTS = tuple(
 _SIZES = ("results_max_memory", "governance_max_scan")
 _POSITIVE = ("worker_lease_s", "worker_attempts")
 _CHOICES: Mapping[str, tuple[str, ...]] = {
+    "engine_create_catalogs": ("never", "ask", "always"),
     "worker_start": ("auto", "never"),
     "jobs_cancel_others": ("yes", "no"),
     "delivery_sql": ("full", "masked", "none"),
@@ -271,7 +289,9 @@ def _typed(name: str, value: Any, where: str) -> Any:
     if name == "data_dir":
         return Path(value).expanduser().absolute()
     if name == "catalogs":
-        return _pairs(value, where)
+        return read_pairs(value, where)
+    if name == "catalog_properties":
+        return read_properties(value, where)
     if name in _AGES:
         _check_age(name, value, where)
     if name in _SIZES:
@@ -285,34 +305,6 @@ def _typed(name: str, value: Any, where: str) -> Any:
     if not isinstance(value, (str, Path)):
         raise InvalidSettings(f"{_key_of(name)} must be a text, not {value!r} ({where}).")
     return str(value)
-
-
-def _pairs(value: object, where: str) -> str:
-    """
-    A table, or pairs with spaces or line ends between them, as a line a pair.
-    """
-    if isinstance(value, Mapping):
-        pairs = [f"{key}={catalog}" for key, catalog in _leaves(value)]
-    else:
-        pairs = str(value).split("\n" if "\n" in str(value) else None)
-    for pair in pairs:
-        if not re.fullmatch(r"[^=\n]+=[^=\n]+", pair):
-            raise InvalidSettings(
-                f"catalogs has {pair!r} ({where}).",
-                hint='It is a table: [tool.fusion.catalogs] with lines such as shop_pg = "shop".',
-            )
-    return "\n".join(pairs)
-
-
-def _leaves(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, object]]:
-    """
-    TOML reads ``service.database = "x"`` without quotes as a table in a table.
-    """
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{before}{key}.")
-        else:
-            yield f"{before}{key}", value
 
 
 def _check_age(name: str, value: object, where: str) -> None:

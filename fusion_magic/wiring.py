@@ -24,6 +24,7 @@ from fusion_magic.secrets import without_secret
 if TYPE_CHECKING:
     from fusion_magic.delivery import Delivery, DeliveryContext
     from fusion_magic.engines import Engine
+    from fusion_magic.jobs.catalogs import CatalogKeeper
     from fusion_magic.jobs.governance import GovernanceRules
     from fusion_magic.jobs.resolve import NameResolver
     from fusion_magic.jobs.run import JobServices
@@ -135,6 +136,22 @@ class Wiring:
             Limits(settings.governance_max_scan or None, settings.governance_max_rows or None),
         )
 
+    @cached_property
+    def catalogs(self) -> CatalogKeeper:
+        """
+        What makes, changes and drops catalogs of the engine.
+        """
+        from fusion_magic.jobs.catalogs import CatalogKeeper, CatalogRules
+
+        settings = self.settings
+        rules = CatalogRules(
+            create=settings.engine_create_catalogs,
+            properties=settings.properties_of_catalogs,
+            metadata_url=without_secret(settings.metadata_url),
+            owner=settings.owner,
+        )
+        return CatalogKeeper(self.engine, self.metadata, self.store, rules)
+
     def services(self) -> JobServices:
         """
         What the use cases need of the parts.
@@ -149,6 +166,7 @@ class Wiring:
             max_memory=self.settings.results_max_memory,
             engine_url=self.engine_key,
             rules=self.rules,
+            catalogs=self.catalogs,
             heartbeat_if_due=lambda: self.runner.heartbeat_if_due(),
         )
 
@@ -169,7 +187,7 @@ class Wiring:
             refs=refs or {},
             prefix=tuple(prefix),
             find_made=self._find_made,
-            find_result=self._find_result,
+            find_result=lambda name: _newest_path(self.store, name),
         )
 
     @property
@@ -271,6 +289,7 @@ class Wiring:
         """
         if self._timer is not None:
             self._timer.cancel()
+        self.__dict__.pop("catalogs", None)  # it stands on the three below
         engine, runner, store = (
             self.__dict__.pop(part, None) for part in ("engine", "runner", "store")
         )
@@ -325,10 +344,11 @@ class Wiring:
         name = self.store.models.made_as(fqn)
         return parse_trino_name(name) if name is not None else None
 
-    def _find_result(self, name: str) -> str | None:
-        from fusion_magic.jobs.stored_results import newest_path
 
-        return newest_path(self.store, name)
+def _newest_path(store: Store, name: str) -> str | None:
+    from fusion_magic.jobs.stored_results import newest_path
+
+    return newest_path(store, name)
 
 
 @contextmanager

@@ -17,14 +17,15 @@ ELSEWHERE = {
     "contracts/test_engine.py": "engines/base",
     "contracts/test_metadata.py": "metadata/base",
     "test_flags.py": "jobs/options",
-    "test_config.py": "secrets",
+    "test_config.py": "secrets setting_tables",
     "sql/test_fuzz.py": "sql/analysis",
+    "sql/test_create_catalog.py": "sql/connectors",
     "sql/test_references.py": "sql/keywords sql/references/columns sql/references/heads sql/references/model "
     "sql/references/queries sql/references/tables sql/references/tokens",
     "sql/test_lineage.py": "sql/lineage/columns sql/lineage/from_clause sql/lineage/model sql/lineage/nodes "
     "sql/lineage/queries sql/lineage/scopes sql/lineage/statements",
     "lineage_graph/test_graph.py": "lineage_graph/graph",
-    "contracts/test_store.py": "store/model store/ports store/sql/base store/sql/database store/sql/jobs store/sql/models "
+    "contracts/test_store.py": "store/model store/ports store/sql/base store/sql/catalogs store/sql/database store/sql/jobs store/sql/models "
     "store/sql/result_versions store/sql/schema store/sql/statements store/sql/store store/sql/tables",
     "contracts/test_tasks.py": "store/sql/tasks",
     "contracts/test_outbox.py": "store/delivery_ports store/sql/outbox",

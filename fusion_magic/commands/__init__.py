@@ -27,12 +27,14 @@ def all_commands() -> dict[str, Command]:
         about_parts,
         about_views,
         catalog_files,
+        catalog_sync,
     )
 
     ours = (
         *about_jobs.COMMANDS,
         *about_catalog.COMMANDS,
         *catalog_files.COMMANDS,
+        *catalog_sync.COMMANDS,
         *about_views.COMMANDS,
         *about_parts.COMMANDS,
     )

@@ -21,7 +21,7 @@ from fusion_magic.units import parse_age
 
 Parameters = Mapping[str, object] | Callable[[str], object]
 # What the converted query holds already, or nobody asks for in another process.
-_NOT_SENT = frozenset({"params", "refs", "limit", "priority"})
+_NOT_SENT = frozenset({"params", "refs", "limit", "priority", "create_catalogs"})
 # In a cell of several statements these belong to the last one.
 _OF_THE_LAST = ("name", "into", "view", "materialized", "if_exists", "cache")
 
@@ -102,6 +102,8 @@ class RunOptions:
         cache: An age such as ``1h``: reuses the stored result of the same query of yours if it is younger and its tables have
             not changed.
         acknowledge: Why the statement may read what ``governance.refuse`` names; kept with the job.
+        create_catalogs: Makes the catalogs that the statement's names need and the engine lacks, where
+            ``engine.create_catalogs`` is ``ask``.
         lineage: Whether what OpenMetadata must learn is queued.
         priority: Background jobs of a higher one run first.
         origin: The notebook or script, which counts as the target of a query's rows.
@@ -150,6 +152,10 @@ class RunOptions:
         "--acknowledge",
         metavar="REASON",
         help="why this may read what governance.refuse names; kept with the job",
+    )
+    create_catalogs: bool = switch(
+        "--create-catalogs",
+        help="make the catalogs that the tables need and the engine lacks (engine.create_catalogs = ask)",
     )
     lineage: bool = switch("--no-lineage", help="record no lineage", default=True, value=False)
     priority: int = option(

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from fusion_magic.engines import Engine, EngineQuery, Execution, Progress
 from fusion_magic.errors import FusionError, StoreError
+from fusion_magic.jobs.catalogs import CatalogKeeper
 from fusion_magic.jobs.governance import DEFAULT_RULES, GovernanceRules, find_notices
 from fusion_magic.jobs.limits import NO_LIMITS, Limits, check_limits
 from fusion_magic.jobs.lineage_rows import LineageRows, build_lineage_rows
@@ -43,6 +44,7 @@ class JobServices:
 
     Attributes:
         rules: What is told of tables, and what refuses a statement.
+        catalogs: What makes catalogs that names need; None where nothing does.
         heartbeat_if_due: Says now and then that this process is alive; for jobs that it runs itself.
     """
 
@@ -53,6 +55,7 @@ class JobServices:
     max_memory: int
     engine_url: str
     rules: GovernanceRules = DEFAULT_RULES
+    catalogs: CatalogKeeper | None = None
     heartbeat_if_due: Callable[[], object] = str
 
 
@@ -75,7 +78,9 @@ def run(
         KeyboardInterrupt: After the query was stopped on the engine.
     """
     started = time.perf_counter()
-    submitted = submit(request, names, services.store, rules=services.rules)
+    submitted = submit(
+        request, names, services.store, rules=services.rules, catalogs=services.catalogs
+    )
     with recorded(services.store, submitted.job_id):
         run_ = Run(submitted, services)
         if submitted.translation.prefix is not None:

@@ -191,7 +191,7 @@ def _catalog_hint(entity: Entity) -> str:
     return (
         f"{entity.fqn} is looked for in the catalog {entity.trino_parts[0]}. The settings name another: "
         f'[tool.fusion.catalogs] {service} = "…"; so does the property trinoCatalog of its database in OpenMetadata, and '
-        "trino: in a catalog file."
+        'trino: in a catalog file. engine.create_catalogs = "ask" lets it be made.'
     )
 
 

@@ -32,6 +32,7 @@ class RetryingStore:
         self.processes = store.processes
         self.outbox = store.outbox
         self.lineage = store.lineage
+        self.catalogs = store.catalogs
         self.changes = store.changes
         self.check = store.check
         self.migrate = store.migrate

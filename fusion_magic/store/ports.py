@@ -8,6 +8,7 @@ The ports of the job store: one a concern, and ``Store``, which gives them.
     outbox        what is still to be delivered
     lineage       what was made from what
     results       the stored results and their versions
+    catalogs      the engine's catalogs that were made for names
     changes       what the metadata server has told of changes
 
 Every method may be called from several threads and processes at once, and raises ``StoreUnavailable`` when the store
@@ -33,6 +34,7 @@ from fusion_magic.store.model import (
     Job,
     JobFilter,
     JobStatus,
+    MadeCatalog,
     ModelRow,
     NewJob,
     NewTask,
@@ -330,6 +332,42 @@ class StoredResults(Protocol):
         ...
 
 
+class MadeCatalogs(Protocol):
+    """
+    The catalogs of engines that were made for names. Only what stands here is dropped again.
+    """
+
+    def of(self, engine: str) -> Sequence[MadeCatalog]:
+        """
+        Those of one engine, by their names.
+        """
+        ...
+
+    def record(self, made: MadeCatalog) -> None:
+        """
+        Write one down, in the place of an earlier one of its name.
+        """
+        ...
+
+    def forget(self, made: MadeCatalog) -> None:
+        """
+        Take one out; one that was made since stays.
+        """
+        ...
+
+    def claim(self, made: MadeCatalog, *, seconds: float) -> bool:
+        """
+        Have one to oneself for a while, to make it anew; whether it is as *made* says and nobody else has it.
+        """
+        ...
+
+    def is_named(self, prefix: str) -> bool:
+        """
+        Whether an open job names a table whose Trino name begins so.
+        """
+        ...
+
+
 class MetadataChanges(Protocol):
     """
     What the metadata server has told of changes in the last day, for all kernels and workers of the store.
@@ -399,6 +437,13 @@ class Store(Protocol):
     def results(self) -> StoredResults:
         """
         The stored results.
+        """
+        ...
+
+    @property
+    def catalogs(self) -> MadeCatalogs:
+        """
+        The engine's catalogs that were made for names.
         """
         ...
 

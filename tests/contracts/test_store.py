@@ -19,6 +19,7 @@ from fusion_magic.store import (
     Converted,
     JobFilter,
     JobStatus,
+    MadeCatalog,
     ModelRow,
     NewJob,
     NewTask,
@@ -274,3 +275,48 @@ def test_a_store_of_an_earlier_version_is_brought_up_to_date_with_its_jobs(store
     assert opened.processes.foreground_jobs() == []
     opened.jobs.finish(job_id, Outcome())
     opened.close()
+
+
+def made(name: str, digest: str = "1", engine: str = "trino://a") -> MadeCatalog:
+    return MadeCatalog(
+        engine=engine,
+        name=name,
+        metadata_url="https://om.example/api",
+        source_fqn=f"{name}.db",
+        digest=digest,
+        owner="ana",
+        made=datetime(2026, 1, 2, tzinfo=UTC),
+    )
+
+
+def test_catalogs_that_were_made_are_told_by_engine(store: SqlStore) -> None:
+    for one in (made("b"), made("a"), made("c", engine="trino://other")):
+        store.catalogs.record(one)
+
+    assert store.catalogs.of("trino://a") == [made("a"), made("b")]
+
+    store.catalogs.record(made("a", digest="2"))
+    store.catalogs.forget(made("a", digest="1"))  # it was made again since
+    store.catalogs.forget(made("b"))
+    assert store.catalogs.of("trino://a") == [made("a", digest="2")]
+
+
+def test_one_process_alone_makes_a_catalog_anew(store: SqlStore) -> None:
+    store.catalogs.record(made("a"))
+
+    assert not store.catalogs.claim(made("a", digest="other"), seconds=60)
+    assert store.catalogs.claim(made("a"), seconds=0.0)
+    assert store.catalogs.claim(made("a"), seconds=60)  # the first one's time is over
+    assert not store.catalogs.claim(made("a"), seconds=60)
+    store.catalogs.record(made("a", digest="2"))
+    assert store.catalogs.claim(made("a", digest="2"), seconds=60)
+
+
+def test_an_open_job_names_a_catalog(store: SqlStore) -> None:
+    job_id = running(store)
+
+    assert store.catalogs.is_named("a.")
+    assert not store.catalogs.is_named("_.")
+    assert not store.catalogs.is_named("b.")
+    store.jobs.fail(job_id, error="no")
+    assert not store.catalogs.is_named("a.")

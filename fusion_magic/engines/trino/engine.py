@@ -10,7 +10,6 @@ Source: Trino, "Client protocol", https://trino.io/docs/476/develop/client-proto
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusion_magic.engines import EngineCapabilities, EngineQuery, Plan, Progress
 from fusion_magic.engines.base import BaseEngine, BaseExecution
+from fusion_magic.engines.trino.catalogs import TrinoCatalogs
 from fusion_magic.engines.trino.client import TrinoClient, failure
 from fusion_magic.engines.trino.settings import TrinoSettings
 from fusion_magic.errors import (
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 CONCURRENCY = 32
 THREADS = 40  # so many jobs can wait in a thread for their answers
-CATALOGS_AGE_S = 60.0
 # Source: Trino, https://trino.io/docs/476/admin/web-interface.html and io.trino.execution.QueryState
 _REASONS = {
     "QUEUED": "waits in Trino's queue",
@@ -58,7 +57,10 @@ class TrinoEngine(BaseEngine):
     name = "trino"
     # Its jobs wait most of the time, so that a few threads serve them all.
     capabilities = EngineCapabilities(
-        concurrency=CONCURRENCY, threads=THREADS, packages={"trino": "trino"}
+        concurrency=CONCURRENCY,
+        threads=THREADS,
+        packages={"trino": "trino"},
+        makes_catalogs=True,
     )
 
     def __init__(
@@ -67,7 +69,7 @@ class TrinoEngine(BaseEngine):
         self._settings = settings
         self._client = TrinoClient(settings)
         self._results = results(run=self._rows) if results is not None else None
-        self._catalogs: tuple[float, frozenset[str]] = (float("-inf"), frozenset())
+        self._catalogs = TrinoCatalogs(self._rows)
         self._running: set[TrinoExecution] = set()
 
     @property
@@ -109,13 +111,14 @@ class TrinoEngine(BaseEngine):
         [(version, user)] = self._rows("SELECT version(), current_user")
         return f"Trino {version} with {kind} authentication as {user}"
 
+    @property
+    def catalog_maker(self) -> TrinoCatalogs:
+        """See ``Engine.catalog_maker``."""
+        return self._catalogs
+
     def catalogs(self) -> frozenset[str]:
         """See ``Engine.catalogs``."""
-        asked_at, names = self._catalogs
-        if time.monotonic() - asked_at > CATALOGS_AGE_S:
-            names = frozenset(str(row[0]).lower() for row in self._rows("SHOW CATALOGS"))
-            self._catalogs = (time.monotonic(), names)
-        return names
+        return self._catalogs.names()
 
     def execute(self, query: EngineQuery) -> TrinoExecution:
         """See ``Engine.execute``."""

@@ -185,6 +185,12 @@ class Cache:
         row = (key, json.dumps(value), time.time())
         self._write([("INSERT OR REPLACE INTO fact VALUES (?, ?, ?)", [row])])
 
+    def forget_fact(self, key: str) -> None:
+        """
+        Take out what is no entity.
+        """
+        self._write([("DELETE FROM fact WHERE key = ?", [(key,)])])
+
     def close(self) -> None:
         """
         Let go of the file.

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from fusion_magic.metadata.changes import ChangeSource, ChangesSince
     from fusion_magic.metadata.openmetadata.server import OpenMetadataServer
     from fusion_magic.openmetadata.messages import Asset
+    from fusion_magic.sql.connectors import CatalogSource
 
 UNKNOWN_S = 5.0  # how long an unknown name stays so
 AWAY_S = 5.0  # how long nobody waits for a server that has just not answered
@@ -92,6 +93,7 @@ class OpenMetadataMetadata:
         catalogs: Mapping[str, str],
         max_age_s: float,
     ) -> None:
+        from fusion_magic.metadata.openmetadata.connections import Connections
         from fusion_magic.metadata.openmetadata.lists import Lists
         from fusion_magic.metadata.openmetadata.lookups import Lookups
         from fusion_magic.metadata.openmetadata.places import KnownPlaces
@@ -105,6 +107,7 @@ class OpenMetadataMetadata:
         self._known_places = KnownPlaces(
             server, self._lists, cache, named=catalogs, max_age_s=max_age_s
         )
+        self._connections = Connections(server, self._known_places, cache, max_age_s=max_age_s)
         self._reports = Reports(server, cache, max_age_s=max_age_s)
         self._away_until = 0.0
         self._away: MetadataUnavailable | None = None
@@ -250,6 +253,10 @@ class OpenMetadataMetadata:
             (*schema, "t"), service_type
         )[:-1]
 
+    def catalog_source(self, fqn: str, *, is_fresh: bool = False) -> CatalogSource | None:
+        """See ``Metadata.catalog_source``."""
+        return self._connections.source(parse_fqn(fqn).parts, is_fresh=is_fresh)
+
     def services(self) -> Mapping[str, int]:
         """See ``Metadata.services``."""
         names = sorted(service.fully_qualified_name for service in self._lists.services())
@@ -271,7 +278,8 @@ class OpenMetadataMetadata:
         What the server says now; where it does not answer, what is kept of names that it knew.
         """
         try:
-            self._wait_no_more()
+            if self._away is not None and time.monotonic() < self._away_until:
+                raise self._away
             return self._ask(fqns)
         except MetadataUnavailable as error:
             if error is not self._away:
@@ -285,10 +293,6 @@ class OpenMetadataMetadata:
                     hint=error.hint,
                 ) from error
             return {fqn: _of_then(kept) for fqn, kept in known.items()}
-
-    def _wait_no_more(self) -> None:
-        if self._away is not None and time.monotonic() < self._away_until:
-            raise self._away
 
     def _ask(self, fqns: Sequence[str]) -> dict[str, Kept]:
         beside: list[Future[Any]] = [

@@ -57,6 +57,12 @@ class KnownPlaces:
             self._named, {service: self._databases(service) for service in _services_of(fqns)}
         )
 
+    def forget(self, service: str) -> None:
+        """
+        Ask for the databases of *service* again when they are needed.
+        """
+        self._cache.forget_fact(f"{DATABASES}{service}")
+
     def _known(self, service: str) -> dict[str, str] | None:
         found = self._cache.fact(f"{DATABASES}{service}", max_age_s=self._max_age_s)
         return found if isinstance(found, dict) else None

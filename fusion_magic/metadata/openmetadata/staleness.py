@@ -19,6 +19,7 @@ FAILED_TESTS = "failed tests"
 TRINO_NAMES = "trino:"
 BELOW = "below:"
 DATABASES = "databases:"
+CONNECTION = "connection:"
 SCHEMA = "schema:"
 SERVICES = (f"{BELOW}databases", f"{BELOW}storages")
 _UPDATES = frozenset({"entityUpdated", "entityFieldsChanged"})
@@ -80,7 +81,7 @@ def _above(fqn: str) -> Iterator[str]:
 
 def _facts(parts: Sequence[str], kind: str) -> Iterator[str]:
     if len(parts) == 1:
-        yield from SERVICES
+        yield from (*SERVICES, f"{CONNECTION}{format_fqn(parts)}")
     else:
         yield f"{BELOW}{format_fqn(parts[:-1])}."
     if kind not in _LEAVES:

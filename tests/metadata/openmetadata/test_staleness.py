@@ -42,7 +42,10 @@ def test_a_service_is_in_the_first_list() -> None:
     found = told("Created", "storageService", '"s3.eu"')
 
     assert found is not None
-    assert found.facts[:3] == ("below:databases", "below:storages", 'below:"s3.eu".')
+    assert found.facts[:4] == (
+        *("below:databases", "below:storages"),
+        *('connection:"s3.eu"', 'below:"s3.eu".'),
+    )
 
 
 def test_a_test_of_data_changes_what_failed() -> None:
