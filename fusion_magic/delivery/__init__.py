@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from fusion_magic.metadata import Column
 from fusion_magic.store import ColumnEdge, Job, Message, ModelRow
@@ -110,5 +110,37 @@ class Delivery(Protocol):
     def close(self) -> None:
         """
         Let go of connections.
+        """
+        ...
+
+
+@runtime_checkable
+class Expecting(Protocol):
+    """
+    A receiver that wants to know what it is told next.
+    """
+
+    def expect(self, rows: Sequence[tuple[Message, JobFacts]]) -> None:
+        """
+        Do at once what several rows of one target share. Each of them is delivered afterwards, unless something comes in between.
+
+        Raises:
+            FusionError: It is left to the rows.
+        """
+        ...
+
+
+@runtime_checkable
+class Forgetting(Protocol):
+    """
+    A receiver that can take back what it was told.
+    """
+
+    def forget(self, source: str, target: str, facts: JobFacts) -> str | None:
+        """
+        Remove an edge that no other job has given; why it stays, where it is somebody else's as well.
+
+        Raises:
+            DeliveryError: It may be tried again.
         """
         ...

@@ -14,11 +14,12 @@ import random
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from enum import Enum, auto
 from functools import cache
 from uuid import UUID
 
-from fusion_magic.delivery import Delivery, JobFacts
+from fusion_magic.delivery import Delivery, Expecting, JobFacts
 from fusion_magic.errors import FusionError, PermanentDeliveryError, ReceiverUnavailable, StoreError
 from fusion_magic.store import Message, Store
 
@@ -65,6 +66,7 @@ class DeliveryRound:
         self._store = store
         self._is_parallel = any(_is_concurrent(receiver) for receiver in receivers)
         self._receivers = [_told_to(one, is_shared=self._is_parallel) for one in receivers]
+        self._expecting = [one.expect for one in receivers if isinstance(one, Expecting)]
         self._is_over = is_over
         self._facts = cache(self._facts_of)
         self._away: tuple[Message, str] | None = None
@@ -112,6 +114,7 @@ class DeliveryRound:
 
     def _deliver_group(self, group: Sequence[Message]) -> None:
         told = []
+        self._announce(group)
         try:
             for number, message in enumerate(group):
                 if self._is_over() or self._away is not None:
@@ -129,6 +132,17 @@ class DeliveryRound:
         finally:
             if told:
                 self._store.outbox.delivered(*told)
+
+    def _announce(self, group: Sequence[Message]) -> None:
+        """
+        Let receivers do at once what these rows share; what goes wrong is met again by the row that it concerns.
+        """
+        if len(group) < 2 or not self._expecting or self._is_over() or self._away is not None:
+            return
+        with suppress(FusionError):
+            rows = [(message, self._facts(message.job_id)) for message in group]
+            for expect in self._expecting:
+                expect(rows)
 
     def _deliver(self, message: Message) -> _End:
         try:

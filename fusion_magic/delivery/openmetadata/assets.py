@@ -20,6 +20,7 @@ from fusion_magic.delivery.openmetadata.columns import (
     known_columns,
     stored_name,
 )
+from fusion_magic.delivery.openmetadata.locks import Locks
 from fusion_magic.delivery.openmetadata.recent import Recent
 from fusion_magic.errors import DeliveryError, MetadataError, PermanentDeliveryError
 from fusion_magic.metadata import Column
@@ -71,6 +72,7 @@ class Assets:
     ) -> None:
         self._client = client
         self._context = context
+        self._locks = Locks()
         self._kept: Recent[str, End] = Recent(age_s=MAX_AGE_S, most=MOST_KEPT, clock=clock)
 
     def find(self, fqn: str) -> End | None:
@@ -83,8 +85,9 @@ class Assets:
         kept = self._kept.get(fqn)
         if kept is not None:
             return kept
-        end = self._by_name("tables", fqn) or self._by_name("containers", fqn) or self._alike(fqn)
-        return None if end is None else self.keep(fqn, end)
+        # Threads that need one name at once ask once.
+        with self._locks.of(fqn):
+            return self._kept.get(fqn) or self._look_up(fqn)
 
     def source(self, fqn: str) -> End:
         """
@@ -117,6 +120,10 @@ class Assets:
         Look those up again when they are needed.
         """
         self._kept.drop(*fqns)
+
+    def _look_up(self, fqn: str) -> End | None:
+        end = self._by_name("tables", fqn) or self._by_name("containers", fqn) or self._alike(fqn)
+        return None if end is None else self.keep(fqn, end)
 
     def _by_name(self, kind: str, fqn: str) -> End | None:
         query = {"fields": _FIELDS[kind], "include": "all"}
