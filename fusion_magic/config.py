@@ -64,7 +64,7 @@ class Settings:
         worker_idle_s: Seconds without work after which an automatically started worker ends.
         worker_lease_s: Seconds without a sign of life after which a worker's jobs go to another worker.
         worker_attempts: How many times a job is begun whose worker died.
-        jobs_cancel_others: ``yes`` lets everybody cancel everybody's jobs.
+        jobs_cancel_others: ``yes`` lets everybody cancel everybody's jobs, and forget their lineage.
         delivery_url: Where lineage goes besides the store's own graph: ``openmetadata+https://host/api``,
             ``openlineage+file:///events.jsonl`` or ``openlineage+https://host/api/v1/lineage``. Several URLs stand in a list, or
             are separated by spaces.
