@@ -4,6 +4,7 @@ One claim of the outbox, delivered: targets side by side, the rows of each one a
     told                  the row leaves the outbox, together with the others of its target
     wrong                 it is a dead letter, and its target's next row follows
     not told, try again   it waits, and the others of its target are given back: none goes before it
+    under way             it is looked at again soon, which counts as no attempt; the others of its target are given back
     receiver away         all that is left waits
 """
 
@@ -20,7 +21,13 @@ from functools import cache
 from uuid import UUID
 
 from fusion_magic.delivery import Delivery, Expecting, JobFacts
-from fusion_magic.errors import FusionError, PermanentDeliveryError, ReceiverUnavailable, StoreError
+from fusion_magic.errors import (
+    DeliveryPending,
+    FusionError,
+    PermanentDeliveryError,
+    ReceiverUnavailable,
+    StoreError,
+)
 from fusion_magic.store import Message, Store
 
 logger = logging.getLogger(__name__)
@@ -28,6 +35,7 @@ logger = logging.getLogger(__name__)
 ATTEMPTS = 12
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 600.0
+PENDING_DELAY_S = 10.0
 AWAY_DELAY_S = 20.0  # at most, until a receiver that does not answer is asked again
 THREADS = 8
 WATCH_EVERY_S = 1.0
@@ -153,6 +161,11 @@ class DeliveryRound:
             raise
         except ReceiverUnavailable as error:
             return self._note_away(message, error)
+        except DeliveryPending as error:
+            self._store.outbox.retry(
+                message, error=error.message, delay_s=PENDING_DELAY_S, is_counted=False
+            )
+            return _End.WAITS
         except PermanentDeliveryError as error:
             self._store.outbox.bury(message, error=error.message)
             return _End.BURIED

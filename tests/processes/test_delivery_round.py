@@ -14,7 +14,12 @@ import pytest
 
 from fusion_magic import Fusion, connect
 from fusion_magic.delivery import JobFacts
-from fusion_magic.errors import DeliveryError, PermanentDeliveryError, ReceiverUnavailable
+from fusion_magic.errors import (
+    DeliveryError,
+    DeliveryPending,
+    PermanentDeliveryError,
+    ReceiverUnavailable,
+)
 from fusion_magic.processes.delivery_round import DeliveryRound
 from fusion_magic.processes.scheduler import Scheduler
 from fusion_magic.store import Converted, Message, NewJob, Outcome, QueueRow
@@ -229,3 +234,17 @@ def test_a_receiver_that_wants_to_know_is_told_what_comes_next(fusion: Fusion) -
     assert sorted(receiver.expected) == [[(source, to) for source in "abc"] for to in "tuv"]
     assert len(receiver.taken) == 9
     assert waiting(fusion) == []
+
+
+def test_what_is_under_way_is_looked_at_again_and_counts_as_no_attempt(fusion: Fusion) -> None:
+    receiver = Receiver(ua=raising(DeliveryPending("a pipeline runs")))
+
+    for year in range(20):
+        database = fusion.store.database  # type: ignore[attr-defined]
+        now = database.now()
+        database.now = lambda now=now, year=year: now.replace(year=now.year + (year > 0))
+        Scheduler(fusion.store, [receiver]).deliver_due()
+
+    assert fusion.store.outbox.dead() == []
+    assert waiting(fusion) == [("u", source) for source in "abc"]
+    assert [of_target(receiver, target) for target in "tuv"] == ["abc", "", "abc"]

@@ -114,7 +114,7 @@ class OpenMetadataDelivery:
             require_borne_out(message, facts)
             with _LOCKS.of(self._client.address.url, row.model_name_fqn):
                 if row.from_fqn is None:
-                    self._target(row.model_name_fqn, facts)
+                    self._make_known(row.model_name_fqn, facts)
                 else:
                     source = self._write(row.from_fqn, row.model_name_fqn, facts)
                     self._usage.add_query(facts, source)
@@ -207,6 +207,10 @@ class OpenMetadataDelivery:
 
         name = own_part(fqn, RESULTS)
         return self._assets.source(fqn) if name is None else self._results.source(name, job)
+
+    def _make_known(self, fqn: str, facts: JobFacts) -> None:
+        if self._context.ingestion != "none" or fqn in _made_names(facts.job):
+            self._target(fqn, facts)
 
     def _target(self, fqn: str, facts: JobFacts) -> End:
         from fusion_magic.delivery.openmetadata.own import NOTEBOOKS, RESULTS, own_part
