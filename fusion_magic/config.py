@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import difflib
 import getpass
+import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from urllib.parse import unquote
 
 from fusion_magic.errors import InvalidArgument, InvalidSettings
 from fusion_magic.secrets import KEYRING, read_secret, secrets_in, without_secrets
+from fusion_magic.setting_tables import read_pairs, read_properties
 from fusion_magic.units import parse_age, parse_size
 
 GIBIBYTE = 1 << 30
@@ -47,13 +49,20 @@ class Settings:
             secrets that are set decide.
         engine_certificate: The PEM file of a client certificate for Trino.
         engine_key: The PEM file of that certificate's key; not needed where the certificate's file holds both.
+        engine_create_catalogs: Whether a cell makes the catalogs that its names need and Trino lacks: ``never``, ``ask`` (only with
+            ``--create-catalogs``) or ``always``.
         store_url: Where jobs are kept: an SQLAlchemy URL of SQLite or PostgreSQL (``postgresql+psycopg://user@host/database``).
         metadata_url: Where names are looked up: a catalog file, or an OpenMetadata server (``https://openmetadata.example/api``).
             Its option ``verify`` names a file of authorities, or is ``false``.
         metadata_token: The token for that server: a bot's, or a person's access token. A catalog file needs none.
         metadata_max_age: The most age of what is kept of that server's answers, such as ``10min``.
+        events_secret: The secret with which OpenMetadata signs the messages of its webhook to ``fusion scheduler --events``.
+        events_poll: How often ``fusion scheduler`` asks that server for its events, such as ``30s``; without it, never.
         catalogs: The catalogs of Trino in which services and databases of OpenMetadata lie: a table of
             ``service = "catalog"`` and ``"service.database" = "catalog"``; as a text, pairs with spaces between them.
+        catalog_properties: Properties of Trino's connectors for the catalogs that are made: a table for each service or
+            ``"service.database"``, whose lines go over what its connection in OpenMetadata says; with ``connector.name`` they are
+            all that counts. As a text, JSON.
         results_url: Where stored results go: a folder, or a bucket such as ``s3://lake/fusion``.
         results_trino_schema: A schema of Trino's Hive connector, such as ``hive.fusion``, in which a stored result becomes a table
             while a query reads it. Without it, Trino cannot read stored results.
@@ -77,8 +86,10 @@ class Settings:
         delivery_usage: ``yes`` tells OpenMetadata who ran which statement on which tables, and how often a table is read; ``no`` tells
             lineage alone.
         governance_warn: The tags of tables and columns that a cell tells, or whole classifications, with spaces between them.
-        governance_refuse: The tags, or ``deprecated``, ``draft`` and ``tests``, of which a cell that reads them is refused until
+        governance_refuse: The tags, or ``deleted``, ``deprecated``, ``draft`` and ``tests``, of which a cell that reads them is refused until
             ``--acknowledge REASON`` says why it is right.
+        governance_max_scan: The most that a statement may read, such as ``50 GB``, by the engine's estimate; 0 for no limit.
+        governance_max_rows: The most rows that a query may give, by the engine's estimate; 0 for no limit.
         data_dir: The folder in which the embedded default keeps its store and its results.
         profile: The chosen profile; empty for none.
         owner: Who runs the jobs.
@@ -90,11 +101,15 @@ class Settings:
     engine_auth: str = ""
     engine_certificate: str = ""
     engine_key: str = ""
+    engine_create_catalogs: str = "never"
     store_url: str = ""
     metadata_url: str = ""
     metadata_token: str | None = None
     metadata_max_age: str = "10min"
+    events_secret: str | None = None
+    events_poll: str = ""
     catalogs: str = ""
+    catalog_properties: str = ""
     results_url: str = ""
     results_trino_schema: str = ""
     results_trino_url: str = ""
@@ -112,6 +127,8 @@ class Settings:
     delivery_usage: str = "yes"
     governance_warn: str = "PII"
     governance_refuse: str = ""
+    governance_max_scan: int = 0
+    governance_max_rows: int = 0
     data_dir: Path = Path()
     profile: str = ""
     owner: str = ""
@@ -133,11 +150,26 @@ class Settings:
         return {name: catalog for name, _, catalog in pairs}
 
     @property
+    def properties_of_catalogs(self) -> dict[str, dict[str, str]]:
+        """
+        ``catalog_properties`` by the FQN of a service or a database.
+        """
+        found: dict[str, dict[str, str]] = json.loads(self.catalog_properties or "{}")
+        return found
+
+    @property
     def metadata_max_age_s(self) -> float:
         """
         ``metadata.max_age`` in seconds.
         """
         return parse_age(self.metadata_max_age)
+
+    @property
+    def events_poll_s(self) -> float | None:
+        """
+        ``events.poll`` in seconds, at least one; None for never.
+        """
+        return max(parse_age(self.events_poll), 1.0) if self.events_poll else None
 
     @property
     def delivery_urls(self) -> tuple[str, ...]:
@@ -170,24 +202,29 @@ _LISTS = (
     "governance_warn",
     "governance_refuse",
 )  # a TOML list, or words with spaces
-_WHOLE = ("data_dir", "catalogs")  # keys without a section
+_WHOLE = ("data_dir", "catalogs", "catalog_properties")  # keys without a section
 KEYS: Mapping[str, str] = {
     f.name.replace("_", ".", 1) if f.name not in _WHOLE else f.name: f.name
     for f in fields(Settings)
     if f.name != "profile"
 }
 _COUNTS = tuple(
-    f.name for f in fields(Settings) if f.name.startswith("worker_") and f.type == "int"
+    f.name
+    for f in fields(Settings)
+    if f.type == "int" and (f.name.startswith("worker_") or f.name == "governance_max_rows")
 )
+_SIZES = ("results_max_memory", "governance_max_scan")
 _POSITIVE = ("worker_lease_s", "worker_attempts")
 _CHOICES: Mapping[str, tuple[str, ...]] = {
+    "engine_create_catalogs": ("never", "ask", "always"),
     "worker_start": ("auto", "never"),
     "jobs_cancel_others": ("yes", "no"),
     "delivery_sql": ("full", "masked", "none"),
     "delivery_ingestion": ("auto", "pipeline", "create", "none"),
     "delivery_usage": ("yes", "no"),
 }
-SECRETS = ("engine_password", "engine_token", "metadata_token", "delivery_token")
+_AGES = ("metadata_max_age", "events_poll")
+SECRETS = ("engine_password", "engine_token", "metadata_token", "delivery_token", "events_secret")
 
 
 def load_settings(
@@ -256,10 +293,12 @@ def _typed(name: str, value: Any, where: str) -> Any:
     if name == "data_dir":
         return Path(value).expanduser().absolute()
     if name == "catalogs":
-        return _pairs(value, where)
-    if name == "metadata_max_age":
+        return read_pairs(value, where)
+    if name == "catalog_properties":
+        return read_properties(value, where)
+    if name in _AGES:
         _check_age(name, value, where)
-    if name == "results_max_memory":
+    if name in _SIZES:
         return parse_size(value, where=where)
     if name in _COUNTS:
         return _count(name, value, where)
@@ -270,34 +309,6 @@ def _typed(name: str, value: Any, where: str) -> Any:
     if not isinstance(value, (str, Path)):
         raise InvalidSettings(f"{_key_of(name)} must be a text, not {value!r} ({where}).")
     return str(value)
-
-
-def _pairs(value: object, where: str) -> str:
-    """
-    A table, or pairs with spaces or line ends between them, as a line a pair.
-    """
-    if isinstance(value, Mapping):
-        pairs = [f"{key}={catalog}" for key, catalog in _leaves(value)]
-    else:
-        pairs = str(value).split("\n" if "\n" in str(value) else None)
-    for pair in pairs:
-        if not re.fullmatch(r"[^=\n]+=[^=\n]+", pair):
-            raise InvalidSettings(
-                f"catalogs has {pair!r} ({where}).",
-                hint='It is a table: [tool.fusion.catalogs] with lines such as shop_pg = "shop".',
-            )
-    return "\n".join(pairs)
-
-
-def _leaves(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, object]]:
-    """
-    TOML reads ``service.database = "x"`` without quotes as a table in a table.
-    """
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{before}{key}.")
-        else:
-            yield f"{before}{key}", value
 
 
 def _check_age(name: str, value: object, where: str) -> None:

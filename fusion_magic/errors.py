@@ -9,6 +9,7 @@ Every exception of this package, split by who can act on it.
     │   ├── InvalidSql             text that cannot be read as Trino SQL
     │   ├── UnsupportedSql         Trino SQL that this engine cannot run in the same meaning
     │   ├── RefusedByGovernance    a statement that reads what a rule refuses
+    │   ├── MissingCatalog         a name's catalog is not on the engine, and is not made
     │   ├── InvalidArgument        an option of the magic, of a function or of the command line
     │   ├── InvalidParameter       a query parameter that is missing or has no literal form
     │   ├── InvalidCatalog         a mistake in catalog.yaml, with line and column
@@ -194,15 +195,21 @@ class UnsupportedSql(UsageError):
 
 class RefusedByGovernance(UsageError):
     """
-    A statement reads what ``governance.refuse`` names, and nobody has said why that is right.
+    A statement reads what ``governance.refuse`` names, or more than the limits allow, and nobody has said why that is right.
     """
 
     def __init__(self, reasons: tuple[str, ...]) -> None:
         super().__init__(
             " ".join(reasons),
-            hint="--acknowledge REASON runs it all the same, and keeps the reason with the job; governance.refuse forbids it here.",
+            hint="--acknowledge REASON runs it all the same, and keeps the reason with the job.",
         )
         self.reasons = reasons
+
+
+class MissingCatalog(UsageError):
+    """
+    The engine does not have the catalog of a name, and it cannot be made, or nobody has allowed that.
+    """
 
 
 class InvalidArgument(UsageError):

@@ -49,7 +49,7 @@ class Fusion(AbstractContextManager["Fusion"]):
 
     The options of ``run``, ``submit``, ``run_script``, ``submit_script``, ``translate`` and ``explain`` are the fields of
     ``fusion_magic.jobs.options.RunOptions``: ``params``, ``refs``, ``limit``, ``name``, ``into``, ``if_exists``, ``cache``,
-    ``lineage``, ``origin`` and ``priority``.
+    ``acknowledge``, ``create_catalogs``, ``lineage``, ``origin`` and ``priority``.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -130,6 +130,7 @@ class Fusion(AbstractContextManager["Fusion"]):
             self.wiring.resolver(request.options.refs, self._prefix),
             self.store,
             rules=self.wiring.rules,
+            catalogs=self.wiring.catalogs,
             make_task=lambda translation: new_task(request, translation, engine, engine_url=key),
         )
         engine.release_if_idle()
@@ -172,7 +173,7 @@ class Fusion(AbstractContextManager["Fusion"]):
         """
         translation = self.translate(sql, **options)
         try:
-            return self.engine.explain(translation.engine_query(""))
+            return self.engine.explain(translation.explained_query())
         except FusionError as error:
             raise translation.located(error) from error.__cause__
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
@@ -24,6 +24,7 @@ from fusion_magic.secrets import without_secret
 if TYPE_CHECKING:
     from fusion_magic.delivery import Delivery, DeliveryContext
     from fusion_magic.engines import Engine
+    from fusion_magic.jobs.catalogs import CatalogKeeper
     from fusion_magic.jobs.governance import GovernanceRules
     from fusion_magic.jobs.resolve import NameResolver
     from fusion_magic.jobs.run import JobServices
@@ -73,9 +74,14 @@ class Wiring:
         """
         Where names are looked up.
         """
+        from fusion_magic.metadata.changes import FollowsChanges
+
         url = self.settings.metadata_url
         open_metadata = opener("metadata", url, setting="metadata.url", without_scheme="file")
-        return cast("Metadata", open_metadata(self.settings))
+        opened = cast("Metadata", open_metadata(self.settings))
+        if isinstance(opened, FollowsChanges):
+            opened.follow(lambda position: self.store.changes.since(position))
+        return opened
 
     @cached_property
     def storage(self) -> ResultStorage:
@@ -121,9 +127,30 @@ class Wiring:
         What is told of tables, and what refuses a statement.
         """
         from fusion_magic.jobs.governance import GovernanceRules
+        from fusion_magic.jobs.limits import Limits
 
         settings = self.settings
-        return GovernanceRules(settings.governance_warn.split(), settings.governance_refuse.split())
+        return GovernanceRules(
+            settings.governance_warn.split(),
+            settings.governance_refuse.split(),
+            Limits(settings.governance_max_scan or None, settings.governance_max_rows or None),
+        )
+
+    @cached_property
+    def catalogs(self) -> CatalogKeeper:
+        """
+        What makes, changes and drops catalogs of the engine.
+        """
+        from fusion_magic.jobs.catalogs import CatalogKeeper, CatalogRules
+
+        settings = self.settings
+        rules = CatalogRules(
+            create=settings.engine_create_catalogs,
+            properties=settings.properties_of_catalogs,
+            metadata_url=without_secret(settings.metadata_url),
+            owner=settings.owner,
+        )
+        return CatalogKeeper(self.engine, self.metadata, self.store, rules)
 
     def services(self) -> JobServices:
         """
@@ -139,6 +166,7 @@ class Wiring:
             max_memory=self.settings.results_max_memory,
             engine_url=self.engine_key,
             rules=self.rules,
+            catalogs=self.catalogs,
             heartbeat_if_due=lambda: self.runner.heartbeat_if_due(),
         )
 
@@ -159,7 +187,7 @@ class Wiring:
             refs=refs or {},
             prefix=tuple(prefix),
             find_made=self._find_made,
-            find_result=self._find_result,
+            find_result=lambda name: _newest_path(self.store, name),
         )
 
     @property
@@ -200,14 +228,32 @@ class Wiring:
             background=recovery_loop(self.recover),
         )
 
-    def open_scheduler(self) -> Scheduler:
+    def open_scheduler(self, *, events: str | None = None) -> Scheduler:
         """
         A scheduler for this store; its ``run`` delivers lineage until it is stopped.
+
+        Args:
+            events: Where it listens for the metadata server's messages, ``HOST:PORT``.
+
+        Raises:
+            InvalidSettings: The metadata has no events that could be heard of.
         """
+        from fusion_magic.processes.hearing import change_source, hearing_of_changes
         from fusion_magic.processes.recovery import recovery_loop
         from fusion_magic.processes.scheduler import Scheduler
 
-        return Scheduler(self.store, self.open_deliveries(), background=recovery_loop(self.recover))
+        background, poll_s = [recovery_loop(self.recover)], self.settings.events_poll_s
+        if events is not None or poll_s is not None:
+            hearing = hearing_of_changes(
+                change_source(self.metadata),
+                self.store,
+                address=events,
+                secret=self.settings.events_secret,
+                poll_s=poll_s,
+                max_age_s=self.settings.metadata_max_age_s,
+            )
+            background.append(hearing)
+        return Scheduler(self.store, self.open_deliveries(), background=_together(background))
 
     def deliver_soon(self) -> None:
         """
@@ -243,6 +289,7 @@ class Wiring:
         """
         if self._timer is not None:
             self._timer.cancel()
+        self.__dict__.pop("catalogs", None)  # it stands on the three below
         engine, runner, store = (
             self.__dict__.pop(part, None) for part in ("engine", "runner", "store")
         )
@@ -298,10 +345,19 @@ class Wiring:
         name = self.store.models.made_as(fqn)
         return parse_trino_name(name) if name is not None else None
 
-    def _find_result(self, name: str) -> str | None:
-        from fusion_magic.jobs.stored_results import newest_path
 
-        return newest_path(self.store, name)
+def _newest_path(store: Store, name: str) -> str | None:
+    from fusion_magic.jobs.stored_results import newest_path
+
+    return newest_path(store, name)
+
+
+@contextmanager
+def _together(blocks: Sequence[AbstractContextManager[object]]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for block in blocks:
+            stack.enter_context(block)
+        yield
 
 
 def delivery_token(settings: Settings, url: str) -> str | None:

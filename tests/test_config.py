@@ -243,3 +243,44 @@ def test_the_age_of_names_is_checked(tmp_path: Path) -> None:
     assert load(tmp_path, FUSION_METADATA_MAX_AGE="90s").metadata_max_age_s == 90
     with pytest.raises(InvalidSettings, match="is 'soon'"):
         load(tmp_path, FUSION_METADATA_MAX_AGE="soon")
+
+
+def test_properties_of_catalogs_are_a_table_of_tables(tmp_path: Path) -> None:
+    (tmp_path / "fusion.toml").write_text(
+        "[catalog_properties.lake]\n"
+        'hive.metastore.uri = "thrift://ms:9083"\n"fs.native-s3.enabled" = true\n'
+        '[catalog_properties."crm.europe"]\n"connection-user" = "bob"\n'
+    )
+    expected = {
+        "lake": {"hive.metastore.uri": "thrift://ms:9083", "fs.native-s3.enabled": "true"},
+        "crm.europe": {"connection-user": "bob"},
+    }
+
+    settings = load(tmp_path)
+
+    assert settings.properties_of_catalogs == expected
+    travelled = load(tmp_path, FUSION_CATALOG_PROPERTIES=settings.catalog_properties)
+    assert travelled.properties_of_catalogs == expected
+    assert Settings().properties_of_catalogs == {}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '"x"', '{"lake": "x"}', '{"lake": {"a": [1]}}'])
+def test_other_properties_are_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InvalidSettings, match="table of tables"):
+        load(tmp_path, FUSION_CATALOG_PROPERTIES=text)
+
+
+def test_events_are_asked_for_at_most_once_a_second(tmp_path: Path) -> None:
+    assert load(tmp_path).events_poll_s is None
+    assert load(tmp_path, FUSION_EVENTS_POLL="30s").events_poll_s == 30
+    assert load(tmp_path, FUSION_EVENTS_POLL="0s").events_poll_s == 1
+    with pytest.raises(InvalidSettings, match="is 'often'"):
+        load(tmp_path, FUSION_EVENTS_POLL="often")
+
+
+def test_the_secret_of_a_webhook_comes_from_a_file_and_is_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("what it knows\n")
+    found = load(tmp_path, FUSION_EVENTS_SECRET_FILE=str(tmp_path / "secret"))
+
+    assert found.events_secret == "what it knows"
+    assert "what it knows" not in f"{found!r}{found.shareable()}"

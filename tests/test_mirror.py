@@ -17,21 +17,24 @@ ELSEWHERE = {
     "contracts/test_engine.py": "engines/base",
     "contracts/test_metadata.py": "metadata/base",
     "test_flags.py": "jobs/options",
-    "test_config.py": "secrets",
+    "test_config.py": "secrets setting_tables",
     "sql/test_fuzz.py": "sql/analysis",
+    "sql/test_create_catalog.py": "sql/connectors",
     "sql/test_references.py": "sql/keywords sql/references/columns sql/references/heads sql/references/model "
     "sql/references/queries sql/references/tables sql/references/tokens",
     "sql/test_lineage.py": "sql/lineage/columns sql/lineage/from_clause sql/lineage/model sql/lineage/nodes "
     "sql/lineage/queries sql/lineage/scopes sql/lineage/statements",
     "lineage_graph/test_graph.py": "lineage_graph/graph",
-    "contracts/test_store.py": "store/model store/ports store/sql/base store/sql/database store/sql/jobs store/sql/models "
+    "contracts/test_store.py": "store/model store/ports store/sql/base store/sql/catalogs store/sql/database store/sql/jobs store/sql/models "
     "store/sql/result_versions store/sql/schema store/sql/statements store/sql/store store/sql/tables",
     "contracts/test_tasks.py": "store/sql/tasks",
     "contracts/test_outbox.py": "store/delivery_ports store/sql/outbox",
     "contracts/test_lineage.py": "store/sql/lineage",
     "contracts/test_interleavings.py": "store/sql/jobs store/sql/tasks",
     "contracts/test_processes.py": "store/sql/processes",
+    "contracts/test_changes.py": "store/sql/changes metadata/changes",
     "processes/test_attempt.py": "processes/payload",
+    "processes/test_event_poller.py": "processes/repeating",
     "processes/test_worker.py": "handle",
     "delivery/openmetadata/test_receiver.py": "delivery/openmetadata/locks delivery/openmetadata/services",
     "processes/test_scheduler.py": "delivery/local delivery/openlineage",
@@ -43,6 +46,7 @@ ELSEWHERE = {
     # A catalog's mistakes are told by the metadata that reads it.
     "metadata/catalog_file/test_metadata.py": "metadata/catalog_file/reader metadata/encoding",
     "metadata/openmetadata/test_entities.py": "sql/trino_names",
+    "acceptance/test_openmetadata_events.py": "metadata/openmetadata/event_source processes/hearing",
     "metadata/openmetadata/test_metadata.py": "metadata/openmetadata/lists metadata/openmetadata/lookups "
     "metadata/openmetadata/places metadata/openmetadata/reports metadata/openmetadata/server",
     "openmetadata/test_client.py": "openmetadata/messages",
@@ -73,6 +77,8 @@ ELSEWHERE = {
     "contracts/openmetadata/test_quality.py": "testing/openmetadata/quality",
     "testing/openmetadata/test_server.py": "testing/openmetadata/controls testing/openmetadata/fillable testing/openmetadata/filling "
     "testing/openmetadata/listener testing/openmetadata/events",
+    "jobs/test_limits.py": "engines/trino/estimates",
+    "jobs/test_views.py": "commands/about_views",
     "engines/trino/test_faults.py": "engines/trino/engine engines/trino/client",
 }
 

@@ -100,7 +100,7 @@ def _ask(found: Answer) -> None:
     if not sys.stdin.isatty():
         raise InvalidArgument(
             f"Nothing was done: {found.asked}.",
-            hint="--yes removes them, --dry-run lists them.",
+            hint="--yes does it, --dry-run lists them.",
         )
     print_answer(found, as_json=False)
-    typer.confirm("Remove them, with their stored rows?", abort=True, err=True)
+    typer.confirm(found.question, abort=True, err=True)

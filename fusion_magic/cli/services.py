@@ -45,15 +45,23 @@ def worker(
         serve(serving, wiring.open_scheduler() if embedded else None)
 
 
-def scheduler(profile: Profile = None) -> None:
+def scheduler(
+    events: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="listen there for the messages of OpenMetadata's webhook"
+        ),
+    ] = None,
+    profile: Profile = None,
+) -> None:
     """
-    Delivers queued lineage until it is stopped.
+    Delivers queued lineage until it is stopped, and hears of changes in OpenMetadata.
     """
     from fusion_magic.processes.launch import stop_on_signals
 
     _log_to_standard_error()
     with open_fusion(profile) as fusion:
-        delivering = fusion.wiring.open_scheduler()
+        delivering = fusion.wiring.open_scheduler(events=events)
         stop_on_signals(delivering.stop)
         delivering.run()
 

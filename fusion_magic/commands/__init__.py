@@ -21,12 +21,21 @@ def all_commands() -> dict[str, Command]:
     """
     Every command by its name: ours, then those of other packages.
     """
-    from fusion_magic.commands import about_catalog, about_jobs, about_parts, catalog_files
+    from fusion_magic.commands import (
+        about_catalog,
+        about_jobs,
+        about_parts,
+        about_views,
+        catalog_files,
+        catalog_sync,
+    )
 
     ours = (
         *about_jobs.COMMANDS,
         *about_catalog.COMMANDS,
         *catalog_files.COMMANDS,
+        *catalog_sync.COMMANDS,
+        *about_views.COMMANDS,
         *about_parts.COMMANDS,
     )
     found = {command.name: command for command in ours}

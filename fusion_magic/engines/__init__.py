@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from fusion_magic.metadata import Entity
+    from fusion_magic.sql.create_catalog import CatalogPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class EngineQuery:
         is_query: Whether it gives rows and writes nothing, so that it may be stopped or repeated freely.
         session: What earlier statements of another process have changed for it, as ``Engine.session`` gave it there; None
             for the engine's own.
+        max_scan_bytes: The most that it may read, where the engine can hold a statement to it; None for no limit.
     """
 
     sql: str
@@ -42,6 +44,7 @@ class EngineQuery:
     tags: tuple[str, ...] = ()
     is_query: bool = True
     session: Mapping[str, str] | None = None
+    max_scan_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +76,17 @@ class Progress:
 class Plan:
     """
     What the engine would do: its plan as text, and its estimates, None where it has none.
+
+    Attributes:
+        rows: Rows that the statement gives.
+        size_bytes: Their size.
+        scan_bytes: What is read of tables.
     """
 
     text: str
     rows: float | None = None
     size_bytes: float | None = None
+    scan_bytes: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +99,14 @@ class EngineCapabilities:
         threads: Threads that serve all of them, since they mostly wait; None for one a job.
         sharing_hint: How a table is made that other processes find too, for a person; empty where they find every table.
         packages: What must be installed for it: extra of this package to module.
+        makes_catalogs: Whether ``Engine.catalog_maker`` makes catalogs; its operator may still forbid it.
     """
 
     concurrency: int | None = None
     threads: int | None = None
     sharing_hint: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
+    makes_catalogs: bool = False
 
 
 class Execution(Protocol):
@@ -195,6 +206,13 @@ class Engine(Protocol):
     def remote_queries(self) -> RemoteQueries | None:
         """
         What can be done about queries that another process has started; None where they end with their process.
+        """
+        ...
+
+    @property
+    def catalog_maker(self) -> CatalogMaker | None:
+        """
+        What makes and drops catalogs; None where ``EngineCapabilities.makes_catalogs`` says that nothing does.
         """
         ...
 
@@ -298,6 +316,36 @@ class Resumable(Protocol):
     next_uri: str | None
     checkpoint: Callable[[str | None, str, bool], None] | None
     wait_s: float | None
+
+
+class CatalogMaker(Protocol):
+    """
+    Catalogs that are made and dropped while the engine runs. Safe to use from several threads.
+    """
+
+    def make(self, plan: CatalogPlan) -> bool:
+        """
+        Make a catalog; False where one of that name is there, whoever made it.
+
+        Raises:
+            QueryFailed: The engine cannot, or its operator forbids it; the hint says what the operator does.
+        """
+        ...
+
+    def drop(self, name: str) -> None:
+        """
+        Drop a catalog; nothing happens where there is none. Queries that run on it go on.
+
+        Raises:
+            QueryFailed: The engine cannot, or its operator forbids it.
+        """
+        ...
+
+    def is_used(self, name: str) -> bool:
+        """
+        Whether a query of anybody's that has not ended may use the catalog.
+        """
+        ...
 
 
 class RemoteQueries(Protocol):

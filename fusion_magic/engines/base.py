@@ -7,7 +7,13 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING
 
-from fusion_magic.engines import EngineCapabilities, Progress, RemoteQueries, Resumable
+from fusion_magic.engines import (
+    CatalogMaker,
+    EngineCapabilities,
+    Progress,
+    RemoteQueries,
+    Resumable,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,6 +29,11 @@ class BaseEngine:
     @property
     def remote_queries(self) -> RemoteQueries | None:
         """See ``Engine.remote_queries``."""
+        return None
+
+    @property
+    def catalog_maker(self) -> CatalogMaker | None:
+        """See ``Engine.catalog_maker``."""
         return None
 
     @property

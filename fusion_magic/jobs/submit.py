@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from fusion_magic.errors import FusionError, LeaseLost, QueryCanceled, StoreError
+from fusion_magic.jobs.catalogs import CatalogKeeper
 from fusion_magic.jobs.governance import DEFAULT_RULES, GovernanceRules, refuse
 from fusion_magic.jobs.options import RunOptions
 from fusion_magic.jobs.resolve import NameResolver
 from fusion_magic.jobs.translate import Translation, translate
+from fusion_magic.jobs.views import replacing_own
 from fusion_magic.store import Converted, NewJob, NewTask, Store
 
 logger = logging.getLogger(__name__)
@@ -61,6 +63,7 @@ def submit(
     store: Store,
     *,
     rules: GovernanceRules = DEFAULT_RULES,
+    catalogs: CatalogKeeper | None = None,
     make_task: Callable[[Translation], NewTask] | None = None,
 ) -> Submitted:
     """
@@ -68,6 +71,8 @@ def submit(
 
     Args:
         rules: What refuses a statement.
+
+        catalogs: What makes catalogs that the names need; None where nothing does.
 
         make_task: For a job that a worker shall run: what that worker is told; None where the caller runs it.
 
@@ -94,9 +99,11 @@ def submit(
             names,
             params=options.params,
             limit=options.limit,
-            into=options.target,
+            into=replacing_own(options.target, store, names.engine.name),
         )
         refuse(translation, options, rules)
+        if catalogs is not None:
+            catalogs.ensure(translation, is_allowed=options.create_catalogs)
         converted = Converted(
             translation.converted_query, translation.limit, translation.offset, translation.models
         )

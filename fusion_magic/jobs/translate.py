@@ -6,6 +6,7 @@ Nothing is run here and no job is written; ``Fusion.translate`` and ``--dry-run`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -20,15 +21,15 @@ from fusion_magic.sql.analysis import StatementAnalysis, analyse, edits_of
 from fusion_magic.sql.edits import Edit, apply_edits, format_trino_name, shift_span
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
 from fusion_magic.sql.messages import with_written_names
-from fusion_magic.sql.references import Reference
-from fusion_magic.sql.statement import Statement
+from fusion_magic.sql.references import Reference, find_written_query
+from fusion_magic.sql.statement import Statement, parse_statement
 from fusion_magic.sql.write_into import (
+    Writing,
     is_taken,
     taken_hint,
     taken_reference,
     target_reference,
     writing_hint,
-    writing_kind,
 )
 from fusion_magic.store import ModelRow
 
@@ -104,7 +105,9 @@ class Translation:
         """
         return {r.trino_parts: r.entity for r in self.resolved if r.entity is not None}
 
-    def engine_query(self, job_id: str, *, tags: tuple[str, ...] = ()) -> EngineQuery:
+    def engine_query(
+        self, job_id: str, *, tags: tuple[str, ...] = (), max_scan_bytes: int | None = None
+    ) -> EngineQuery:
         """
         What the engine is given.
         """
@@ -120,7 +123,22 @@ class Translation:
             tags=tags,
             is_query=self.is_query,
             session=self.session,
+            max_scan_bytes=max_scan_bytes,
         )
+
+    def explained_query(self) -> EngineQuery:
+        """
+        What the engine is asked about: the statement, or the query whose rows it writes.
+
+        Explaining the whole of CREATE TABLE AS makes the table, on some of Trino's connectors.
+        """
+        query = self.engine_query("")
+        span = find_written_query(parse_statement(query.sql))
+        if span is None:
+            return query
+        # Places in the text stay where they are.
+        before = re.sub(r"[^\n]", " ", query.sql[: span.start])
+        return replace(query, sql=before + query.sql[span.start : span.end], targets=())
 
     def located(self, error: FusionError) -> FusionError:
         """
@@ -173,7 +191,7 @@ def _catalog_hint(entity: Entity) -> str:
     return (
         f"{entity.fqn} is looked for in the catalog {entity.trino_parts[0]}. The settings name another: "
         f'[tool.fusion.catalogs] {service} = "…"; so does the property trinoCatalog of its database in OpenMetadata, and '
-        "trino: in a catalog file."
+        'trino: in a catalog file. engine.create_catalogs = "ask" lets it be made.'
     )
 
 
@@ -249,14 +267,15 @@ def _prepare(
         )
     references = with_target(analysis.references, into)
     resolved = names.resolve(references)
+    kind = into.kind if into is not None else statement.kind
+    _refuse_results_in_views(kind, references, resolved)
     own = resolved[: len(analysis.references)]
     edits, paging = edits_of(
         analysis,
         [r.trino_parts if r.is_rewritten else None for r in own],
         values=_parameter_values(analysis, params),
         limit=limit,
-        target=resolved[-1].trino_parts if into is not None else (),
-        if_exists=into.if_exists if into is not None else "fail",
+        writing=Writing(resolved[-1].trino_parts, into.if_exists, into.made) if into else None,
     )
     return Translation(
         statement=statement,
@@ -267,8 +286,25 @@ def _prepare(
         limit=paging.limit,
         offset=paging.offset,
         edits=edits,
-        writing=writing_kind(into.if_exists) if into is not None else "",
+        writing=into.kind if into is not None else "",
     )
+
+
+def _refuse_results_in_views(
+    kind: str, references: tuple[Reference, ...], resolved: tuple[ResolvedName, ...]
+) -> None:
+    """
+    A view would read one version of a stored result for ever, and on Trino a table that is there for one statement.
+    """
+    if kind not in {"CREATE VIEW", "CREATE MATERIALIZED VIEW"}:
+        return
+    for reference, name in zip(references, resolved, strict=True):
+        if name.is_result:
+            raise UnsupportedSql(
+                f"A view cannot read the stored result {'.'.join(reference.parts)}, whose next version would not be in it.",
+                hint="Let the engine write the rows to a table (--into TABLE), and make the view of that.",
+                span=reference.place,
+            )
 
 
 def with_target(

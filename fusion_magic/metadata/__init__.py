@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
+from fusion_magic.sql.connectors import CatalogSource
+
 EntityKind = Literal["table", "view", "container"]
 
 
@@ -163,6 +165,15 @@ class Metadata(Protocol):
         The catalog and schema in Trino of the tables under the FQN with the parts *schema*.
 
         None where there is no such schema, or its tables lie in several of Trino's.
+        """
+        ...
+
+    def catalog_source(self, fqn: str, *, is_fresh: bool = False) -> CatalogSource | None:
+        """
+        How what stands behind the catalog of *fqn* (a table, a schema, a database or a service without any) is reached.
+
+        None where that is not known, or no such service or database is there. Holds no secret. With *is_fresh*, nothing that
+        was answered before counts.
         """
         ...
 

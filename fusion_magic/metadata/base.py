@@ -10,6 +10,7 @@ from typing import Protocol
 
 from fusion_magic.metadata import Details, Entity, EntityPage, Metadata
 from fusion_magic.metadata.encoding import complete_parts
+from fusion_magic.sql.connectors import CatalogSource
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
 
 
@@ -105,6 +106,10 @@ class ListedMetadata:
     def trino_schema(self, schema: Sequence[str]) -> tuple[str, ...] | None:
         """See ``Metadata.trino_schema``."""
         return schema_of_tables(self, schema)
+
+    def catalog_source(self, fqn: str, *, is_fresh: bool = False) -> CatalogSource | None:
+        """See ``Metadata.catalog_source``; nothing is known of connections."""
+        return None
 
     def services(self) -> Mapping[str, int]:
         """See ``Metadata.services``."""

@@ -194,6 +194,25 @@ class Asset(Message, frozen=True):
     version: float | None = None
 
 
+class ServiceConnection(Message, frozen=True):
+    """
+    How a service is reached; its keys are the service type's own.
+    """
+
+    config: Any = None
+
+
+class DatabaseService(Message, frozen=True):
+    """
+    A service of databases. Its connection is missing, null or empty where the token may not see it.
+    """
+
+    fully_qualified_name: str = ""
+    service_type: str = ""
+    connection: ServiceConnection | None = None
+    deleted: bool | None = None
+
+
 class AssetList(Message, frozen=True):
     """
     A page of a list.

@@ -41,6 +41,7 @@ class Answer:
         keeps_as: The variable, or the file, that the rows go to; empty for none.
         most_rows: Most of those rows that are shown; None for as many as the front end shows.
         asked: What a person is asked to agree to, in one sentence.
+        question: How they are asked.
         is_wrong: Whether a script must not go on: the command found something wrong; ``is_away`` where it may pass by itself.
     """
 
@@ -52,6 +53,7 @@ class Answer:
     keeps_as: str = ""
     most_rows: int | None = None
     asked: str = ""
+    question: str = "Remove them, with their stored rows?"
     is_wrong: bool = False
     is_away: bool = False
 

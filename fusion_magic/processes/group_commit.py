@@ -31,6 +31,8 @@ class GroupCommitStore:
         self.processes = store.processes
         self.outbox = store.outbox
         self.lineage = store.lineage
+        self.catalogs = store.catalogs
+        self.changes = store.changes
         self.check = store.check
         self.migrate = store.migrate
         self.close = store.close

@@ -32,6 +32,8 @@ class RetryingStore:
         self.processes = store.processes
         self.outbox = store.outbox
         self.lineage = store.lineage
+        self.catalogs = store.catalogs
+        self.changes = store.changes
         self.check = store.check
         self.migrate = store.migrate
         self.close = store.close

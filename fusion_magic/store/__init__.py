@@ -18,6 +18,7 @@ from fusion_magic.store.model import (
     Job,
     JobFilter,
     JobStatus,
+    MadeCatalog,
     Message,
     ModelRow,
     NewJob,
@@ -30,6 +31,8 @@ from fusion_magic.store.model import (
 )
 from fusion_magic.store.ports import (
     Jobs,
+    MadeCatalogs,
+    MetadataChanges,
     Models,
     Processes,
     Store,
@@ -51,7 +54,10 @@ __all__ = [
     "JobStatus",
     "Jobs",
     "LineageEdges",
+    "MadeCatalog",
+    "MadeCatalogs",
     "Message",
+    "MetadataChanges",
     "ModelRow",
     "Models",
     "NewJob",

@@ -222,6 +222,8 @@ class JobFilter:
     statuses: frozenset[JobStatus] = field(default_factory=frozenset)
     owner: str | None = None
     text: str | None = None  # in the user's query, case ignored
+    sent: str | None = None  # in the query that the engine is sent, case ignored
+    named: str | None = None  # an FQN or a Trino name that it uses
 
 
 EVERY_JOB = JobFilter()
@@ -350,3 +352,26 @@ class DeadLetter:
     attempts: int
     error: str
     died: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeCatalog:
+    """
+    A catalog of an engine that was made for a name, and so may be dropped.
+
+    Attributes:
+        engine: Which engine, as ``Engine.dataset_namespace`` calls it.
+        metadata_url: The metadata that says so, without secrets.
+        source_fqn: The database or the service that it leads to.
+        digest: What changes with the way in which it is made.
+        owner: Who ran the job that needed it.
+        made: When, aware.
+    """
+
+    engine: str
+    name: str
+    metadata_url: str
+    source_fqn: str
+    digest: str
+    owner: str
+    made: datetime

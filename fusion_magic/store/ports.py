@@ -8,10 +8,14 @@ The ports of the job store: one a concern, and ``Store``, which gives them.
     outbox        what is still to be delivered
     lineage       what was made from what
     results       the stored results and their versions
+    catalogs      the engine's catalogs that were made for names
+    changes       what the metadata server has told of changes
 
 Every method may be called from several threads and processes at once, and raises ``StoreUnavailable`` when the store
 cannot be reached or written.
 """
+
+# More than 500 lines: every port of the store stands here, and most lines tell what it promises.
 
 from __future__ import annotations
 
@@ -20,6 +24,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from fusion_magic.metadata.changes import MetadataChange, NewChanges
 from fusion_magic.store.delivery_ports import LineageEdges, Outbox
 from fusion_magic.store.model import (
     EVERY_JOB,
@@ -29,6 +34,7 @@ from fusion_magic.store.model import (
     Job,
     JobFilter,
     JobStatus,
+    MadeCatalog,
     ModelRow,
     NewJob,
     NewTask,
@@ -163,6 +169,12 @@ class Models(Protocol):
     def fqns(self) -> Sequence[str]:
         """
         The FQNs that finished jobs name, each once, in order.
+        """
+        ...
+
+    def lately_used(self, since: datetime, *, limit: int) -> Sequence[str]:
+        """
+        The FQNs of what the metadata knew, that jobs name which were created at that time or later; the last used come first.
         """
         ...
 
@@ -320,6 +332,60 @@ class StoredResults(Protocol):
         ...
 
 
+class MadeCatalogs(Protocol):
+    """
+    The catalogs of engines that were made for names. Only what stands here is dropped again.
+    """
+
+    def of(self, engine: str) -> Sequence[MadeCatalog]:
+        """
+        Those of one engine, by their names.
+        """
+        ...
+
+    def record(self, made: MadeCatalog) -> None:
+        """
+        Write one down, in the place of an earlier one of its name.
+        """
+        ...
+
+    def forget(self, made: MadeCatalog) -> None:
+        """
+        Take one out; one that was made since stays.
+        """
+        ...
+
+    def claim(self, made: MadeCatalog, *, seconds: float) -> bool:
+        """
+        Have one to oneself for a while, to make it anew; whether it is as *made* says and nobody else has it.
+        """
+        ...
+
+    def is_named(self, prefix: str) -> bool:
+        """
+        Whether an open job names a table whose Trino name begins so.
+        """
+        ...
+
+
+class MetadataChanges(Protocol):
+    """
+    What the metadata server has told of changes in the last day, for all kernels and workers of the store.
+    """
+
+    def record(self, changes: Sequence[MetadataChange]) -> int:
+        """
+        Keep those of *changes* whose event was not kept before; how many.
+        """
+        ...
+
+    def since(self, position: int | None) -> NewChanges:
+        """
+        What was recorded after *position*, which an earlier answer gave; None knows nothing yet.
+        """
+        ...
+
+
 class Store(Protocol):
     """
     The job store: its ports, and what concerns it as a whole.
@@ -371,6 +437,20 @@ class Store(Protocol):
     def results(self) -> StoredResults:
         """
         The stored results.
+        """
+        ...
+
+    @property
+    def catalogs(self) -> MadeCatalogs:
+        """
+        The engine's catalogs that were made for names.
+        """
+        ...
+
+    @property
+    def changes(self) -> MetadataChanges:
+        """
+        What the metadata server has told of changes.
         """
         ...
 

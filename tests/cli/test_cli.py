@@ -43,6 +43,12 @@ def test_each_statement_of_a_script_is_a_line_of_json(capsys: pytest.CaptureFixt
     assert second["rows"] == [["x"]]
 
 
+def test_a_catalog_file_has_no_events_to_listen_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["scheduler", "--events", "127.0.0.1:0"]) == WRONG
+
+    assert "metadata.url names no server that tells of changes" in capsys.readouterr().err
+
+
 def test_what_json_lacks_is_text(capsys: pytest.CaptureFixture[str]) -> None:
     """
     ``NaN`` is no JSON: other programs refuse the whole answer.

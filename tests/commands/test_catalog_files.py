@@ -45,7 +45,7 @@ def later(fusion: Fusion) -> None:
     """
     Let go of what is kept, as time would.
     """
-    fusion.metadata._cache.forget([ORDERS, SPENT])  # type: ignore[attr-defined]
+    fusion.metadata._cache.make_all_stale()  # type: ignore[attr-defined]
 
 
 def test_a_frozen_suite_needs_no_server(

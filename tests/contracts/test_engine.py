@@ -139,3 +139,7 @@ def test_it_says_what_it_is(engine: Engine) -> None:
 
     assert engine.name in engine.about().lower()
     assert namespace is None or namespace.startswith(f"{engine.name}://")
+
+
+def test_an_engine_that_makes_catalogs_says_so(engine: Engine) -> None:
+    assert (engine.catalog_maker is not None) == engine.capabilities.makes_catalogs

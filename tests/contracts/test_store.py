@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -19,6 +19,7 @@ from fusion_magic.store import (
     Converted,
     JobFilter,
     JobStatus,
+    MadeCatalog,
     ModelRow,
     NewJob,
     NewTask,
@@ -145,6 +146,23 @@ def test_jobs_are_listed_newest_first_and_filtered(store: SqlStore) -> None:
     ]
     assert store.jobs.list(JobFilter(owner="eve")) == []
     assert store.jobs.list(JobFilter(text="%")) == []
+    for known in (JobFilter(sent="select"), JobFilter(named="a.b.c.d"), JobFilter(named="a.c.d")):
+        assert [j.id for j in store.jobs.list(known)] == [second, first]
+    assert store.jobs.list(JobFilter(sent="VIEW")) == []
+    assert store.jobs.list(JobFilter(named="A.b.c.d")) == []
+
+
+def test_names_in_use_are_those_that_the_metadata_knew(store: SqlStore) -> None:
+    begun = datetime.now(UTC) - timedelta(seconds=1)
+    for fqn, known in (("a.b.c.x", "1"), ("a.b.c.y", "2"), ("a.b.c.made", None), ("a.b.c.x", "1")):
+        job_id = uuid4()
+        store.jobs.create(NewJob(id=job_id, user_query="SELECT 1"))
+        model = ModelRow(model_id_of_om=known, fully_qualified_name=fqn, trino_model_name="t")
+        store.jobs.start(job_id, Converted("SELECT 1", models=[model]))
+
+    assert store.models.lately_used(begun, limit=9) == ["a.b.c.x", "a.b.c.y"]
+    assert store.models.lately_used(begun, limit=1) == ["a.b.c.x"]
+    assert store.models.lately_used(begun + timedelta(hours=1), limit=9) == []
 
 
 def test_the_migrations_make_the_tables_of_the_code(store: SqlStore) -> None:
@@ -257,3 +275,48 @@ def test_a_store_of_an_earlier_version_is_brought_up_to_date_with_its_jobs(store
     assert opened.processes.foreground_jobs() == []
     opened.jobs.finish(job_id, Outcome())
     opened.close()
+
+
+def made(name: str, digest: str = "1", engine: str = "trino://a") -> MadeCatalog:
+    return MadeCatalog(
+        engine=engine,
+        name=name,
+        metadata_url="https://om.example/api",
+        source_fqn=f"{name}.db",
+        digest=digest,
+        owner="ana",
+        made=datetime(2026, 1, 2, tzinfo=UTC),
+    )
+
+
+def test_catalogs_that_were_made_are_told_by_engine(store: SqlStore) -> None:
+    for one in (made("b"), made("a"), made("c", engine="trino://other")):
+        store.catalogs.record(one)
+
+    assert store.catalogs.of("trino://a") == [made("a"), made("b")]
+
+    store.catalogs.record(made("a", digest="2"))
+    store.catalogs.forget(made("a", digest="1"))  # it was made again since
+    store.catalogs.forget(made("b"))
+    assert store.catalogs.of("trino://a") == [made("a", digest="2")]
+
+
+def test_one_process_alone_makes_a_catalog_anew(store: SqlStore) -> None:
+    store.catalogs.record(made("a"))
+
+    assert not store.catalogs.claim(made("a", digest="other"), seconds=60)
+    assert store.catalogs.claim(made("a"), seconds=0.0)
+    assert store.catalogs.claim(made("a"), seconds=60)  # the first one's time is over
+    assert not store.catalogs.claim(made("a"), seconds=60)
+    store.catalogs.record(made("a", digest="2"))
+    assert store.catalogs.claim(made("a", digest="2"), seconds=60)
+
+
+def test_an_open_job_names_a_catalog(store: SqlStore) -> None:
+    job_id = running(store)
+
+    assert store.catalogs.is_named("a.")
+    assert not store.catalogs.is_named("_.")
+    assert not store.catalogs.is_named("b.")
+    store.jobs.fail(job_id, error="no")
+    assert not store.catalogs.is_named("a.")

@@ -30,6 +30,13 @@ class PostgresServer:
         """
         return str(self._server.get_uri()).replace("postgresql://", "postgresql+psycopg://", 1)
 
+    @property
+    def folder(self) -> Path:
+        """
+        Where its data, its configuration and its socket are.
+        """
+        return self._work
+
     def start(self) -> PostgresServer:
         """
         Initialise and start it; takes about a second.

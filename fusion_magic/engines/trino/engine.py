@@ -10,7 +10,6 @@ Source: Trino, "Client protocol", https://trino.io/docs/476/develop/client-proto
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusion_magic.engines import EngineCapabilities, EngineQuery, Plan, Progress
 from fusion_magic.engines.base import BaseEngine, BaseExecution
+from fusion_magic.engines.trino.catalogs import TrinoCatalogs
 from fusion_magic.engines.trino.client import TrinoClient, failure
 from fusion_magic.engines.trino.settings import TrinoSettings
 from fusion_magic.errors import (
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 CONCURRENCY = 32
 THREADS = 40  # so many jobs can wait in a thread for their answers
-CATALOGS_AGE_S = 60.0
 # Source: Trino, https://trino.io/docs/476/admin/web-interface.html and io.trino.execution.QueryState
 _REASONS = {
     "QUEUED": "waits in Trino's queue",
@@ -58,7 +57,10 @@ class TrinoEngine(BaseEngine):
     name = "trino"
     # Its jobs wait most of the time, so that a few threads serve them all.
     capabilities = EngineCapabilities(
-        concurrency=CONCURRENCY, threads=THREADS, packages={"trino": "trino"}
+        concurrency=CONCURRENCY,
+        threads=THREADS,
+        packages={"trino": "trino"},
+        makes_catalogs=True,
     )
 
     def __init__(
@@ -67,7 +69,7 @@ class TrinoEngine(BaseEngine):
         self._settings = settings
         self._client = TrinoClient(settings)
         self._results = results(run=self._rows) if results is not None else None
-        self._catalogs: tuple[float, frozenset[str]] = (float("-inf"), frozenset())
+        self._catalogs = TrinoCatalogs(self._rows)
         self._running: set[TrinoExecution] = set()
 
     @property
@@ -109,13 +111,14 @@ class TrinoEngine(BaseEngine):
         [(version, user)] = self._rows("SELECT version(), current_user")
         return f"Trino {version} with {kind} authentication as {user}"
 
+    @property
+    def catalog_maker(self) -> TrinoCatalogs:
+        """See ``Engine.catalog_maker``."""
+        return self._catalogs
+
     def catalogs(self) -> frozenset[str]:
         """See ``Engine.catalogs``."""
-        asked_at, names = self._catalogs
-        if time.monotonic() - asked_at > CATALOGS_AGE_S:
-            names = frozenset(str(row[0]).lower() for row in self._rows("SHOW CATALOGS"))
-            self._catalogs = (time.monotonic(), names)
-        return names
+        return self._catalogs.names()
 
     def execute(self, query: EngineQuery) -> TrinoExecution:
         """See ``Engine.execute``."""
@@ -141,17 +144,12 @@ class TrinoEngine(BaseEngine):
 
     def explain(self, query: EngineQuery) -> Plan:
         """See ``Engine.explain``."""
-        import json
+        from fusion_magic.engines.trino.estimates import plan_of
 
         with self._made(query):
-            text = "\n".join(str(row[0]) for row in self._rows(f"EXPLAIN {query.sql}"))
-            io = json.loads(str(self._rows(f"EXPLAIN (TYPE IO, FORMAT JSON) {query.sql}")[0][0]))
-        estimate = io.get("estimate") or {}
-        return Plan(
-            text,
-            rows=_number(estimate.get("outputRowCount")),
-            size_bytes=_number(estimate.get("outputSizeInBytes")),
-        )
+            lines = self._rows(f"EXPLAIN {query.sql}", query.session)
+            found = self._rows(f"EXPLAIN (TYPE IO, FORMAT JSON) {query.sql}", query.session)
+        return plan_of("\n".join(str(row[0]) for row in lines), str(found[0][0]))
 
     def describe(self, query_entities: Sequence[Entity]) -> Mapping[str, Mapping[str, str]]:
         """See ``Engine.describe``."""
@@ -196,8 +194,9 @@ class TrinoEngine(BaseEngine):
         finally:
             self._results.drop(tables)
 
-    def _rows(self, sql: str) -> list[list[Any]]:
-        execution = TrinoExecution(self._client, EngineQuery(sql=sql, job_id=""))
+    def _rows(self, sql: str, session: Mapping[str, str] | None = None) -> list[list[Any]]:
+        query = EngineQuery(sql=sql, job_id="", session=session)
+        execution = TrinoExecution(self._client, query)
         return [list(row) for batch in execution.batches() for row in _tuples(batch)]
 
 
@@ -365,7 +364,9 @@ class TrinoExecution(BaseExecution):
     def _first_page(self) -> Mapping[str, Any]:
         if self._start_uri is None:
             properties = self._tables.make(self._stored()) if self._tables is not None else {}
-            return self._client.submit(self._query, properties=properties)
+            return self._client.submit(
+                self._query, properties={**_limits(self._query), **properties}
+            )
         self.next_uri = self._start_uri
         return self._next_page(self._start_uri)
 
@@ -473,8 +474,13 @@ def _result_tables(settings: Settings) -> Callable[..., ResultTables] | None:
     )
 
 
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) else None
+def _limits(query: EngineQuery) -> Mapping[str, str]:
+    """
+    The session's properties that hold one statement to its limits.
+    """
+    if query.max_scan_bytes is None:
+        return {}
+    return {"query_max_scan_physical_bytes": f"{query.max_scan_bytes}B"}
 
 
 def _tuples(batch: pa.RecordBatch) -> list[tuple[Any, ...]]:

@@ -32,6 +32,7 @@ from fusion_magic.sql.fqn import format_fqn, parse_fqn
 
 if TYPE_CHECKING:
     from fusion_magic.config import Settings
+    from fusion_magic.sql.connectors import CatalogSource
 
 CATALOG_FILE = "catalog.yaml"
 CACHED_SIZE_BYTES = 1_000_000  # below it, reading the YAML is quicker than keeping an index
@@ -227,6 +228,10 @@ class CatalogFileMetadata:
     def trino_schema(self, schema: Sequence[str]) -> tuple[str, ...] | None:
         """See ``Metadata.trino_schema``."""
         return schema_of_tables(self, schema)
+
+    def catalog_source(self, fqn: str, *, is_fresh: bool = False) -> CatalogSource | None:
+        """See ``Metadata.catalog_source``; a file knows no connections."""
+        return None
 
     def services(self) -> Mapping[str, int]:
         """See ``Metadata.services``."""

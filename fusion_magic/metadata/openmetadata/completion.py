@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from fusion_magic.metadata.encoding import complete_parts
 from fusion_magic.metadata.openmetadata.lists import DATABASE_SERVICES, STORAGE_SERVICES
+from fusion_magic.metadata.openmetadata.staleness import BELOW
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
 
 if TYPE_CHECKING:
@@ -33,10 +34,10 @@ def complete(
     parts = complete_parts(prefix)
 
     def kept(key: str, ask: Callable[[], list[str]]) -> list[str]:
-        found = cache.fact(f"below:{key}", max_age_s=max_age_s)
+        found = cache.fact(f"{BELOW}{key}", max_age_s=max_age_s)
         if found is None:
             found = ask()
-            cache.keep_fact(f"below:{key}", found)
+            cache.keep_fact(f"{BELOW}{key}", found)
         return list(found)
 
     databases = kept("databases", lambda: _services(lists, DATABASE_SERVICES))

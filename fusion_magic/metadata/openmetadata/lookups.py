@@ -6,7 +6,7 @@ Several names are one question, cut by the length of an address; what the index 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,10 +33,12 @@ class Named:
     Attributes:
         assets: What has one of them, in any case; deleted ones too, where nothing else has the name.
         unknown: Names that nothing has exactly.
+        by_name: Those that were asked for by name, which never lags.
     """
 
     assets: tuple[Asset, ...]
     unknown: tuple[str, ...]
+    by_name: frozenset[str] = frozenset()
 
 
 class Lookups:
@@ -47,19 +49,25 @@ class Lookups:
     def __init__(self, server: OpenMetadataServer) -> None:
         self._server = server
 
-    def named(self, fqns: Sequence[str]) -> Named:
+    def named(self, fqns: Sequence[str], *, told_ms: Mapping[str, int] | None = None) -> Named:
         """
         What has these FQNs.
+
+        Args:
+            told_ms: What the index says is not believed of a name where it changed before this time, in milliseconds since 1970.
         """
         wanted = list(dict.fromkeys(fqns))
         found = {} if len(wanted) == 1 else self._searched(wanted)
+        for fqn in (told_ms or {}).keys() & found.keys():
+            if (found[fqn].updated_at or 0) < (told_ms or {})[fqn]:
+                del found[fqn]
         missing = [fqn for fqn in wanted if fqn not in found]
         by_name = dict(zip(missing, self._server.side_by_side(self._by_name, missing), strict=True))
         found |= {fqn: asset for fqn, asset in by_name.items() if asset is not None}
         unknown = tuple(fqn for fqn in missing if by_name[fqn] is None)
         if len(wanted) == 1 and unknown:
             found |= self._searched(wanted)
-        return Named(tuple(found.values()), unknown)
+        return Named(tuple(found.values()), unknown, frozenset(missing))
 
     def search(self, text: str, *, size: int, skip: int) -> list[Asset]:
         """

@@ -4,6 +4,9 @@ The port ``Metadata`` over an OpenMetadata server.
 What it answered in the last minutes is kept, for all kernels and workers of one person. Half-way through that age names are asked for
 again behind the user's back, so that a cell waits for none it has used before; older ones are asked for at once. Where the server does
 not answer, what is kept goes on, with the time it is of.
+
+Where somebody hears of changes (``follow``), what an event concerns is asked for again by the next cell. Ages stay as they are: events get
+lost.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,13 +28,17 @@ from fusion_magic.errors import (
 from fusion_magic.metadata import Details, Entity, EntityPage
 from fusion_magic.metadata.encoding import trino_key
 from fusion_magic.metadata.openmetadata.cache import FORMAT, Cache, Kept
+from fusion_magic.metadata.openmetadata.following import Follower
+from fusion_magic.metadata.openmetadata.staleness import SCHEMA, TRINO_NAMES
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
 from fusion_magic.sql.trino_names import TRINO
 
 if TYPE_CHECKING:
     from fusion_magic.config import Settings
+    from fusion_magic.metadata.changes import ChangeSource, ChangesSince
     from fusion_magic.metadata.openmetadata.server import OpenMetadataServer
     from fusion_magic.openmetadata.messages import Asset
+    from fusion_magic.sql.connectors import CatalogSource
 
 UNKNOWN_S = 5.0  # how long an unknown name stays so
 AWAY_S = 5.0  # how long nobody waits for a server that has just not answered
@@ -86,6 +93,7 @@ class OpenMetadataMetadata:
         catalogs: Mapping[str, str],
         max_age_s: float,
     ) -> None:
+        from fusion_magic.metadata.openmetadata.connections import Connections
         from fusion_magic.metadata.openmetadata.lists import Lists
         from fusion_magic.metadata.openmetadata.lookups import Lookups
         from fusion_magic.metadata.openmetadata.places import KnownPlaces
@@ -99,10 +107,12 @@ class OpenMetadataMetadata:
         self._known_places = KnownPlaces(
             server, self._lists, cache, named=catalogs, max_age_s=max_age_s
         )
+        self._connections = Connections(server, self._known_places, cache, max_age_s=max_age_s)
         self._reports = Reports(server, cache, max_age_s=max_age_s)
         self._away_until = 0.0
         self._away: MetadataUnavailable | None = None
         self._refreshing = threading.Lock()
+        self._follower = Follower(cache)
 
     def about(self) -> str:
         """See ``Metadata.about``: the server's address and version, and whose the token is."""
@@ -113,30 +123,50 @@ class OpenMetadataMetadata:
         # Ages end while nothing is written.
         return f"{self._cache.version()}-{int(time.time() / max(self._max_age_s / 2, 1))}"
 
+    @property
+    def change_source(self) -> ChangeSource:
+        """See ``FollowsChanges.change_source``."""
+        from fusion_magic.metadata.openmetadata.event_source import OpenMetadataEvents
+
+        return OpenMetadataEvents(self._server)
+
+    def follow(self, changes_since: ChangesSince) -> None:
+        """See ``FollowsChanges.follow``."""
+        self._follower.follow(changes_since)
+
     def find_by_fqn(self, fqns: Sequence[str]) -> Mapping[str, Entity]:
         """See ``Metadata.find_by_fqn``."""
+        if not fqns:
+            return {}
+        self._follower.look()
         kept = self._cache.names(fqns)
         now = time.time()
-        old = [
-            fqn for fqn in fqns if fqn not in kept or now - kept[fqn].at > self._age_of(kept[fqn])
-        ]
+        old = [fqn for fqn in fqns if fqn not in kept or self._is_old(kept[fqn], now)]
         if old:
             kept |= self._fetched(old, kept)
         else:
             self._refresh_soon([fqn for fqn in fqns if now - kept[fqn].at > self._max_age_s / 2])
+        if time.monotonic() >= self._away_until:
+            self._reports.know_failed()
         found = {fqn: entity for fqn in fqns if (entity := kept[fqn].entity) is not None}
         return self._reports.with_alerts(found)
 
     def find_ignoring_case(self, fqns: Sequence[str]) -> Mapping[str, tuple[Entity, ...]]:
         """See ``Metadata.find_ignoring_case``; a look-up has brought the names of other cases along."""
         self.find_by_fqn(fqns)
-        return self._cache.ignoring_case(fqns)
+        folded = self._cache.ignoring_case(fqns)
+        known = self.find_by_fqn(list({e.fqn for entities in folded.values() for e in entities}))
+        found = {
+            fqn: tuple(known[e.fqn] for e in entities if e.fqn in known)
+            for fqn, entities in folded.items()
+        }
+        return {fqn: entities for fqn, entities in found.items() if entities}
 
     def find_by_trino_name(
         self, names: Sequence[tuple[str, ...]]
     ) -> Mapping[tuple[str, ...], Entity]:
         """See ``Metadata.find_by_trino_name``."""
-        keys = {name: f"trino:{trino_key(name)}" for name in names}
+        keys = {name: f"{TRINO_NAMES}{trino_key(name)}" for name in names}
         known = {
             name: self._cache.fact(key, max_age_s=self._max_age_s) for name, key in keys.items()
         }
@@ -211,7 +241,7 @@ class OpenMetadataMetadata:
         """See ``Metadata.trino_schema``."""
         if len(schema) != 3:
             return None
-        key = f"schema:{format_fqn(schema)}"
+        key = f"{SCHEMA}{format_fqn(schema)}"
         service_type = self._cache.fact(key, max_age_s=self._max_age_s)
         if service_type is None:
             found = self._lists.schema(format_fqn(schema))
@@ -222,6 +252,10 @@ class OpenMetadataMetadata:
         return self._known_places.of([format_fqn(schema)]).trino_parts(
             (*schema, "t"), service_type
         )[:-1]
+
+    def catalog_source(self, fqn: str, *, is_fresh: bool = False) -> CatalogSource | None:
+        """See ``Metadata.catalog_source``."""
+        return self._connections.source(parse_fqn(fqn).parts, is_fresh=is_fresh)
 
     def services(self) -> Mapping[str, int]:
         """See ``Metadata.services``."""
@@ -235,15 +269,17 @@ class OpenMetadataMetadata:
         self._server.close()
         self._cache.close()
 
-    def _age_of(self, kept: Kept) -> float:
-        return self._max_age_s if kept.entity is not None else UNKNOWN_S
+    def _is_old(self, kept: Kept, now: float) -> bool:
+        most_s = self._max_age_s if kept.entity is not None else UNKNOWN_S
+        return kept.is_stale or now - kept.at > most_s
 
     def _fetched(self, fqns: Sequence[str], kept: Mapping[str, Kept]) -> dict[str, Kept]:
         """
         What the server says now; where it does not answer, what is kept of names that it knew.
         """
         try:
-            self._wait_no_more()
+            if self._away is not None and time.monotonic() < self._away_until:
+                raise self._away
             return self._ask(fqns)
         except MetadataUnavailable as error:
             if error is not self._away:
@@ -258,32 +294,36 @@ class OpenMetadataMetadata:
                 ) from error
             return {fqn: _of_then(kept) for fqn, kept in known.items()}
 
-    def _wait_no_more(self) -> None:
-        if self._away is not None and time.monotonic() < self._away_until:
-            raise self._away
-
     def _ask(self, fqns: Sequence[str]) -> dict[str, Kept]:
-        from fusion_magic.metadata.openmetadata.entities import entity_of
-
         beside: list[Future[Any]] = [
             *self._known_places.asked_soon(fqns),
             *self._reports.failed_soon(),
         ]
-        named = self._lookups.named(fqns)
+        asked_at = time.time()
+        named = self._lookups.named(fqns, told_ms=self._cache.told_ms(fqns))
         wait(beside)
-        places = self._known_places.of(a.fully_qualified_name for a in named.assets)
-        entities = [entity_of(asset, places) for asset in named.assets]
-        self._cache.write(entities, named.unknown)
+        entities = self._kept_entities(
+            named.assets, named.unknown, asked_at=asked_at, by_name=named.by_name
+        )
         now = time.time()
         answers = {fqn: Kept(None, now) for fqn in named.unknown}
         return answers | {entity.fqn: Kept(entity, now) for entity in entities}
 
-    def _kept_entities(self, assets: Sequence[Asset]) -> list[Entity]:
+    def _kept_entities(
+        self,
+        assets: Sequence[Asset],
+        unknown: Sequence[str] = (),
+        *,
+        asked_at: float | None = None,
+        by_name: Collection[str] = (),
+    ) -> list[Entity]:
         from fusion_magic.metadata.openmetadata.entities import entity_of
 
         places = self._known_places.of(a.fully_qualified_name for a in assets)
         entities = [entity_of(asset, places) for asset in assets]
-        self._cache.write(entities)
+        by_index = (a for a in assets if a.fully_qualified_name not in by_name)
+        times = {a.fully_qualified_name: a.updated_at for a in by_index if a.updated_at}
+        self._cache.write(entities, unknown, asked_at=asked_at, updated_ms=times)
         return entities
 
     def _fqns_behind(self, names: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:

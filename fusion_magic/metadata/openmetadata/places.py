@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fusion_magic.errors import InvalidFqn
 from fusion_magic.metadata.openmetadata.entities import Places, marked_catalog
+from fusion_magic.metadata.openmetadata.staleness import DATABASES
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
 
 if TYPE_CHECKING:
@@ -56,8 +57,14 @@ class KnownPlaces:
             self._named, {service: self._databases(service) for service in _services_of(fqns)}
         )
 
+    def forget(self, service: str) -> None:
+        """
+        Ask for the databases of *service* again when they are needed.
+        """
+        self._cache.forget_fact(f"{DATABASES}{service}")
+
     def _known(self, service: str) -> dict[str, str] | None:
-        found = self._cache.fact(f"databases:{service}", max_age_s=self._max_age_s)
+        found = self._cache.fact(f"{DATABASES}{service}", max_age_s=self._max_age_s)
         return found if isinstance(found, dict) else None
 
     def _databases(self, service: str) -> dict[str, str]:
@@ -65,7 +72,7 @@ class KnownPlaces:
         if known is None:
             listed = self._lists.databases(service)
             known = {d.fully_qualified_name: marked_catalog(d) for d in listed}
-            self._cache.keep_fact(f"databases:{service}", known)
+            self._cache.keep_fact(f"{DATABASES}{service}", known)
         return known
 
 

@@ -4,9 +4,11 @@ What a server says of tables beside their names: for a person, and as alerts in 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING, TypeVar
 
 from fusion_magic.errors import MetadataError, MetadataUnavailable
@@ -14,6 +16,7 @@ from fusion_magic.metadata import Details, Entity
 from fusion_magic.metadata.openmetadata.details import details_of, failures
 from fusion_magic.metadata.openmetadata.search import Question
 from fusion_magic.metadata.openmetadata.server import MOST_LISTED, OpenMetadataServer
+from fusion_magic.metadata.openmetadata.staleness import FAILED_TESTS
 from fusion_magic.openmetadata.client import segment
 from fusion_magic.openmetadata.messages import Asset, DataTest, DataTests
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
 DOMAINS_SINCE = (1, 9)
 CERTIFIED_SINCE = (1, 7)  # what calls itself 1.6 may be older than the field
-FAILED_TESTS = "failed tests"
+PATIENCE_S = 60.0  # until a server that does not say which tests failed is asked again
 _Asked = TypeVar("_Asked")
 _Answer = TypeVar("_Answer")
 
@@ -36,6 +39,7 @@ class Reports:
         self._server = server
         self._cache = cache
         self._max_age_s = max_age_s
+        self._patient_until = 0.0
 
     def details(self, entity: Entity) -> Details:
         """See ``Metadata.details``."""
@@ -56,17 +60,30 @@ class Reports:
 
     def failed_soon(self) -> list[Future[None]]:
         """
-        The tests of data that failed last, on all tables, asked for where they are not known.
+        The tests of data that failed last, on all tables, asked for where they are not known or half-way through their age.
         """
-        if self._cache.fact(FAILED_TESTS, max_age_s=self._max_age_s) is not None:
+        if self._cache.fact(FAILED_TESTS, max_age_s=self._max_age_s / 2) is not None:
             return []
         return [self._server.soon(self._keep_failed, FAILED_TESTS)]
 
+    def know_failed(self) -> None:
+        """
+        Ask for them now where they are not known any more; where the server does not answer, what was known stays so.
+        """
+        if self._cache.fact(FAILED_TESTS, max_age_s=self._max_age_s) is not None:
+            return
+        if time.monotonic() < self._patient_until:
+            return
+        try:
+            self._keep_failed(FAILED_TESTS)
+        except MetadataUnavailable:
+            self._patient_until = time.monotonic() + PATIENCE_S
+
     def with_alerts(self, entities: Mapping[str, Entity]) -> dict[str, Entity]:
         """
-        *entities* with the tests of their data that failed, as far as that is known by now.
+        *entities* with the tests of their data that failed, as far as that was known last.
         """
-        failed = self._cache.fact(FAILED_TESTS, max_age_s=self._max_age_s) or {}
+        failed = self._cache.fact(FAILED_TESTS, max_age_s=inf) or {}
         return {
             fqn: replace(entity, alerts=(*entity.alerts, *failed[fqn])) if fqn in failed else entity
             for fqn, entity in entities.items()

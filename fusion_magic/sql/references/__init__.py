@@ -24,9 +24,13 @@ __all__ = [
     "find_query_behind_with",
     "find_references",
     "find_use",
+    "find_written_query",
 ]
 
 TRINO_PARTS = 3
+_HOLDING_QUERIES = frozenset(
+    {"CREATE TABLE AS", "INSERT", "CREATE VIEW", "CREATE MATERIALIZED VIEW"}
+)
 
 
 def find_references(statement: Statement) -> tuple[Reference, ...]:
@@ -50,6 +54,20 @@ def find_use(statement: Statement) -> tuple[str, ...] | None:
     scan = TokenScan(statement)
     name = scan.name_at(1)
     return scan.texts(name) if name is not None else None
+
+
+def find_written_query(statement: Statement) -> Span | None:
+    """
+    Where the query stands whose rows CREATE TABLE AS and INSERT write, or that a view is made of; None in another statement.
+    """
+    if statement.kind not in _HOLDING_QUERIES:
+        return None
+    words = statement.tokens.words
+    last = len(words) - 1
+    for tail in (["WITH", "NO", "DATA"], ["WITH", "DATA"]):
+        if words[-len(tail) :] == tail:
+            last -= len(tail)
+    return statement.tokens.span(QueryScan(statement).query_start()[0], last)
 
 
 def find_long_names(statement: Statement) -> tuple[Span, ...]:

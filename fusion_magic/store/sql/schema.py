@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from fusion_magic.errors import StoreTooNew
 from fusion_magic.store.sql.database import Database
 
-REVISION = "0007"  # of this program's schema: the newest file in migrations/versions
+REVISION = "0010"  # of this program's schema: the newest file in migrations/versions
 _LOCK = "SELECT pg_advisory_xact_lock(7104832715)"  # a number of our own, for those who migrate
 
 

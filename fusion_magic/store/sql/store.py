@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from fusion_magic.store.model import ProcessRow
+from fusion_magic.store.sql.catalogs import SqlMadeCatalogs
+from fusion_magic.store.sql.changes import SqlMetadataChanges
 from fusion_magic.store.sql.database import Database, utc_now
 from fusion_magic.store.sql.jobs import SqlJobs
 from fusion_magic.store.sql.lineage import SqlLineageEdges
@@ -55,6 +57,8 @@ class SqlStore:
         self.outbox = SqlOutbox(database)
         self.lineage = SqlLineageEdges(database)
         self.results = SqlStoredResults(database)
+        self.catalogs = SqlMadeCatalogs(database)
+        self.changes = SqlMetadataChanges(database)
 
     def check(self) -> str:
         """See ``Store.check``."""

@@ -227,6 +227,29 @@ column_lineage = sa.Table(
     sa.Index("ix_column_lineage_job_id", "job_id"),
     sa.Index("ix_column_lineage_target_fqn", "target_fqn"),
 )
+made_catalog = sa.Table(
+    "made_catalog",
+    metadata,
+    sa.Column("engine", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("metadata_url", sa.Text, nullable=False),
+    sa.Column("source_fqn", sa.Text, nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("made", UtcTime, nullable=False),
+    sa.Column("claimed_until", UtcTime),
+)
+# Its id is the time at which it was recorded, in microseconds since 1970, so that a store that was made anew goes on where the last one was.
+metadata_change = sa.Table(
+    "metadata_change",
+    metadata,
+    sa.Column("id", _LONG, primary_key=True, autoincrement=False),
+    sa.Column("event_id", sa.String(64), nullable=False, unique=True),
+    sa.Column("event_type", sa.String(64), nullable=False),
+    sa.Column("entity_type", sa.String(64), nullable=False),
+    sa.Column("fqn", sa.Text, nullable=False),
+    sa.Column("updated_ms", sa.BigInteger),
+)
 
 # What a job is beside its row: columns of a query that joins these tables.
 DETAILS = [
