@@ -73,7 +73,7 @@ class Settings:
         worker_idle_s: Seconds without work after which an automatically started worker ends.
         worker_lease_s: Seconds without a sign of life after which a worker's jobs go to another worker.
         worker_attempts: How many times a job is begun whose worker died.
-        jobs_cancel_others: ``yes`` lets everybody cancel everybody's jobs.
+        jobs_cancel_others: ``yes`` lets everybody cancel everybody's jobs, and forget their lineage.
         delivery_url: Where lineage goes besides the store's own graph: ``openmetadata+https://host/api``,
             ``openlineage+file:///events.jsonl`` or ``openlineage+https://host/api/v1/lineage``. Several URLs stand in a list, or
             are separated by spaces.
@@ -81,6 +81,8 @@ class Settings:
             ``metadata.url`` is sent the metadata's token.
         delivery_sql: What is told of a statement's text: ``masked`` puts ``?`` for each string and number, ``full`` leaves them
             in, ``none`` tells nothing of it.
+        delivery_ingestion: How a table that a job has made becomes known to OpenMetadata: ``pipeline`` triggers the metadata pipeline
+            of its service, ``create`` writes the table, ``auto`` writes it where no pipeline can bring it, ``none`` waits.
         delivery_usage: ``yes`` tells OpenMetadata who ran which statement on which tables, and how often a table is read; ``no`` tells
             lineage alone.
         governance_warn: The tags of tables and columns that a cell tells, or whole classifications, with spaces between them.
@@ -121,6 +123,7 @@ class Settings:
     delivery_url: str = ""
     delivery_token: str | None = None
     delivery_sql: str = "masked"
+    delivery_ingestion: str = "auto"
     delivery_usage: str = "yes"
     governance_warn: str = "PII"
     governance_refuse: str = ""
@@ -217,6 +220,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "worker_start": ("auto", "never"),
     "jobs_cancel_others": ("yes", "no"),
     "delivery_sql": ("full", "masked", "none"),
+    "delivery_ingestion": ("auto", "pipeline", "create", "none"),
     "delivery_usage": ("yes", "no"),
 }
 _AGES = ("metadata_max_age", "events_poll")

@@ -315,6 +315,7 @@ class Wiring:
             made_columns=self._made_columns,
             result_columns=columns_of_result,
             stored_by=lambda name, before: stored_by(store, name, before),
+            ingestion=self.settings.delivery_ingestion,
             is_usage_told=self.settings.delivery_usage == "yes",
         )
 
