@@ -8,6 +8,7 @@ from benchmarks import (
     claims,
     fetch_trino,
     load_ext,
+    openmetadata_deliveries,
     openmetadata_names,
     select_one,
     stored_results,
@@ -25,5 +26,6 @@ fetch_trino.main()
 submitting.main()
 claims.main()
 openmetadata_names.main()
+openmetadata_deliveries.main()
 stored_results.main()
 thousand_jobs.main()

@@ -74,9 +74,13 @@ class Settings:
             ``metadata.url`` is sent the metadata's token.
         delivery_sql: What is told of a statement's text: ``masked`` puts ``?`` for each string and number, ``full`` leaves them
             in, ``none`` tells nothing of it.
+        delivery_usage: ``yes`` tells OpenMetadata who ran which statement on which tables, and how often a table is read; ``no`` tells
+            lineage alone.
         governance_warn: The tags of tables and columns that a cell tells, or whole classifications, with spaces between them.
         governance_refuse: The tags, or ``deleted``, ``deprecated``, ``draft`` and ``tests``, of which a cell that reads them is refused until
             ``--acknowledge REASON`` says why it is right.
+        governance_max_scan: The most that a statement may read, such as ``50 GB``, by the engine's estimate; 0 for no limit.
+        governance_max_rows: The most rows that a query may give, by the engine's estimate; 0 for no limit.
         data_dir: The folder in which the embedded default keeps its store and its results.
         profile: The chosen profile; empty for none.
         owner: Who runs the jobs.
@@ -108,8 +112,11 @@ class Settings:
     delivery_url: str = ""
     delivery_token: str | None = None
     delivery_sql: str = "masked"
+    delivery_usage: str = "yes"
     governance_warn: str = "PII"
     governance_refuse: str = ""
+    governance_max_scan: int = 0
+    governance_max_rows: int = 0
     data_dir: Path = Path()
     profile: str = ""
     owner: str = ""
@@ -182,13 +189,17 @@ KEYS: Mapping[str, str] = {
     if f.name != "profile"
 }
 _COUNTS = tuple(
-    f.name for f in fields(Settings) if f.name.startswith("worker_") and f.type == "int"
+    f.name
+    for f in fields(Settings)
+    if f.type == "int" and (f.name.startswith("worker_") or f.name == "governance_max_rows")
 )
+_SIZES = ("results_max_memory", "governance_max_scan")
 _POSITIVE = ("worker_lease_s", "worker_attempts")
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "worker_start": ("auto", "never"),
     "jobs_cancel_others": ("yes", "no"),
     "delivery_sql": ("full", "masked", "none"),
+    "delivery_usage": ("yes", "no"),
 }
 _AGES = ("metadata_max_age", "events_poll")
 SECRETS = ("engine_password", "engine_token", "metadata_token", "delivery_token", "events_secret")
@@ -263,7 +274,7 @@ def _typed(name: str, value: Any, where: str) -> Any:
         return _pairs(value, where)
     if name in _AGES:
         _check_age(name, value, where)
-    if name == "results_max_memory":
+    if name in _SIZES:
         return parse_size(value, where=where)
     if name in _COUNTS:
         return _count(name, value, where)

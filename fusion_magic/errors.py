@@ -193,13 +193,13 @@ class UnsupportedSql(UsageError):
 
 class RefusedByGovernance(UsageError):
     """
-    A statement reads what ``governance.refuse`` names, and nobody has said why that is right.
+    A statement reads what ``governance.refuse`` names, or more than the limits allow, and nobody has said why that is right.
     """
 
     def __init__(self, reasons: tuple[str, ...]) -> None:
         super().__init__(
             " ".join(reasons),
-            hint="--acknowledge REASON runs it all the same, and keeps the reason with the job; governance.refuse forbids it here.",
+            hint="--acknowledge REASON runs it all the same, and keeps the reason with the job.",
         )
         self.reasons = reasons
 

@@ -172,7 +172,7 @@ class Fusion(AbstractContextManager["Fusion"]):
         """
         translation = self.translate(sql, **options)
         try:
-            return self.engine.explain(translation.engine_query(""))
+            return self.engine.explain(translation.explained_query())
         except FusionError as error:
             raise translation.located(error) from error.__cause__
 

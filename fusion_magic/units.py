@@ -32,6 +32,20 @@ def parse_size(value: object, *, where: str = "results.max_memory") -> int:
     return int(float(match[1]) * unit)
 
 
+def show_size(size_bytes: float) -> str:
+    """
+    >>> show_size(999), show_size(1_234_567)
+    ('999 bytes', '1.2 MB')
+    """
+    if size_bytes < 1000:
+        return f"{size_bytes:.0f} bytes"
+    for unit in ("kB", "MB", "GB"):
+        size_bytes /= 1000
+        if size_bytes < 1000:
+            return f"{size_bytes:.1f} {unit}"
+    return f"{size_bytes / 1000:,.1f} TB"
+
+
 def parse_age(text: str) -> float:
     """
     Seconds from a text such as ``90s``, ``15min``, ``1h``, ``30d``, ``2w``.

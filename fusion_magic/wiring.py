@@ -126,9 +126,14 @@ class Wiring:
         What is told of tables, and what refuses a statement.
         """
         from fusion_magic.jobs.governance import GovernanceRules
+        from fusion_magic.jobs.limits import Limits
 
         settings = self.settings
-        return GovernanceRules(settings.governance_warn.split(), settings.governance_refuse.split())
+        return GovernanceRules(
+            settings.governance_warn.split(),
+            settings.governance_refuse.split(),
+            Limits(settings.governance_max_scan or None, settings.governance_max_rows or None),
+        )
 
     def services(self) -> JobServices:
         """
@@ -291,6 +296,7 @@ class Wiring:
             made_columns=self._made_columns,
             result_columns=columns_of_result,
             stored_by=lambda name, before: stored_by(store, name, before),
+            is_usage_told=self.settings.delivery_usage == "yes",
         )
 
     def _start_scheduler(self) -> None:

@@ -27,7 +27,7 @@ ELSEWHERE = {
     "contracts/test_store.py": "store/model store/ports store/sql/base store/sql/database store/sql/jobs store/sql/models "
     "store/sql/result_versions store/sql/schema store/sql/statements store/sql/store store/sql/tables",
     "contracts/test_tasks.py": "store/sql/tasks",
-    "contracts/test_outbox.py": "store/sql/outbox",
+    "contracts/test_outbox.py": "store/delivery_ports store/sql/outbox",
     "contracts/test_lineage.py": "store/sql/lineage",
     "contracts/test_interleavings.py": "store/sql/jobs store/sql/tasks",
     "contracts/test_processes.py": "store/sql/processes",
@@ -76,6 +76,7 @@ ELSEWHERE = {
     "contracts/openmetadata/test_quality.py": "testing/openmetadata/quality",
     "testing/openmetadata/test_server.py": "testing/openmetadata/controls testing/openmetadata/fillable testing/openmetadata/filling "
     "testing/openmetadata/listener testing/openmetadata/events",
+    "jobs/test_limits.py": "engines/trino/estimates",
     "engines/trino/test_faults.py": "engines/trino/engine engines/trino/client",
 }
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from fusion_magic.jobs.lineage_rows import build_lineage_rows, notebook_fqn
 from fusion_magic.present import Answer, Text
 from fusion_magic.present.tables import Table, count
 from fusion_magic.sql.statement import split_statements
@@ -60,13 +61,19 @@ def _names(translation: Translation) -> Answer:
 
 
 def _column_edges(translation: Translation) -> Answer:
-    lineage = translation.lineage
+    lineage = build_lineage_rows(translation, origin="")
+    shown = notebook_fqn("")
     rows = [
-        (f"{source}.{column}", f"{target}.{made}".lstrip("."))
-        for source, column, target, made in lineage.columns
+        (
+            f"{edge.source_fqn}.{edge.source_column}",
+            edge.target_column
+            if edge.target_fqn == shown
+            else f"{edge.target_fqn}.{edge.target_column}",
+        )
+        for edge in lineage.column_edges
     ]
     columns = ("Source column", "Target column")
-    return Answer(shown=_table(columns, rows, "edge", notes=lineage.incomplete))
+    return Answer(shown=_table(columns, rows, "edge", notes=lineage.missing))
 
 
 def _table(columns: tuple[str, ...], rows: list[Any], what: str, **more: Any) -> Table:

@@ -8,7 +8,8 @@ receiver may count on:
 - A row may come again. Its effect is idempotent, and what is told is the same both times.
 - An error that is no ``PermanentDeliveryError`` brings the row again, later each time; after a number of times it is a dead letter.
 - ``ReceiverUnavailable`` brings it again however often, and the rows behind it wait as well.
-- Calls come one at a time. A row is held for ``scheduler.LEASE_S`` and for as long as the call takes beyond it.
+- Calls come one at a time, unless the receiver has a true ``is_concurrent``: then those for different targets may come at once.
+- A row is held for ``scheduler.LEASE_S`` and for as long as the call takes beyond it.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ class DeliveryContext:
         made_columns: The columns of a table by its FQN and its name in the engine, as the engine itself has it; none where it has no
             such table.
         result_columns: The columns of the rows that a job has stored.
+        is_usage_told: Whether use is told besides lineage: who ran which statement on what, and how often.
         stored_by: The job that had stored the newest result of a name at a time; None where there was none.
     """
 
@@ -79,6 +81,7 @@ class DeliveryContext:
     made_columns: Callable[[str, str], Sequence[Column]] = _no_columns
     result_columns: Callable[[Job], Sequence[Column]] = _no_columns
     stored_by: Callable[[str, datetime], Job | None] = _nobody
+    is_usage_told: bool = True
 
 
 class Delivery(Protocol):

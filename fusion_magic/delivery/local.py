@@ -14,6 +14,7 @@ class LocalDelivery:
     """
 
     name = "local"
+    is_concurrent = True
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox

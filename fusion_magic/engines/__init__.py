@@ -33,6 +33,7 @@ class EngineQuery:
         is_query: Whether it gives rows and writes nothing, so that it may be stopped or repeated freely.
         session: What earlier statements of another process have changed for it, as ``Engine.session`` gave it there; None
             for the engine's own.
+        max_scan_bytes: The most that it may read, where the engine can hold a statement to it; None for no limit.
     """
 
     sql: str
@@ -42,6 +43,7 @@ class EngineQuery:
     tags: tuple[str, ...] = ()
     is_query: bool = True
     session: Mapping[str, str] | None = None
+    max_scan_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,17 @@ class Progress:
 class Plan:
     """
     What the engine would do: its plan as text, and its estimates, None where it has none.
+
+    Attributes:
+        rows: Rows that the statement gives.
+        size_bytes: Their size.
+        scan_bytes: What is read of tables.
     """
 
     text: str
     rows: float | None = None
     size_bytes: float | None = None
+    scan_bytes: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

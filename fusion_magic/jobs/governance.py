@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fusion_magic.errors import RefusedByGovernance
+from fusion_magic.jobs.limits import NO_LIMITS, Limits
 from fusion_magic.jobs.lineage_rows import LineageRows, build_lineage_rows
 from fusion_magic.jobs.options import RunOptions
 from fusion_magic.jobs.translate import Translation
@@ -31,10 +32,12 @@ class GovernanceRules:
     Attributes:
         warn: Tags, or classifications, that are told besides ``STATES``.
         refuse: Tags, classifications and topics that refuse a statement.
+        limits: What a statement may read and give.
     """
 
     warn: Sequence[str] = (PERSONAL_DATA,)
     refuse: Sequence[str] = ()
+    limits: Limits = NO_LIMITS
 
 
 DEFAULT_RULES = GovernanceRules()

@@ -17,6 +17,7 @@ from uuid import UUID
 from fusion_magic.engines import Engine, EngineQuery, Execution, Progress
 from fusion_magic.errors import FusionError, StoreError
 from fusion_magic.jobs.governance import DEFAULT_RULES, GovernanceRules, find_notices
+from fusion_magic.jobs.limits import NO_LIMITS, Limits, check_limits
 from fusion_magic.jobs.lineage_rows import LineageRows, build_lineage_rows
 from fusion_magic.jobs.options import RunOptions
 from fusion_magic.jobs.readers import MemorySink, ResultReader, Sink, StorageSink
@@ -96,6 +97,7 @@ class Run:
         execute: Hands the statement to the engine; a worker may resume there instead.
         drain_kind: In which thread the rows are taken.
         known_query_id: The engine's id of the query, once it is written down.
+        unchecked: Which limits could not be checked before the run.
     """
 
     submitted: Submitted
@@ -106,6 +108,7 @@ class Run:
     reader_class: type[ResultReader] = ResultReader
     reader: ResultReader | None = None
     known_query_id: str | None = None
+    unchecked: tuple[str, ...] = ()
     _cancel_checked_at: float = field(default_factory=time.monotonic)
 
     @property
@@ -168,7 +171,7 @@ class Run:
             if found is not None:
                 return self._reuse(found)
         sink = self._sink()
-        execute = self.execute or self.services.engine.execute
+        execute = self.execute or self.begin
         query = self.query()
         reader = self.reader = self.reader_class(
             lambda: execute(query), sink, label=str(self.job_id)[:8]
@@ -191,7 +194,19 @@ class Run:
         What the engine is given.
         """
         origin = self.options.origin
-        return self.translation.engine_query(str(self.job_id), tags=(origin,) if origin else ())
+        return self.translation.engine_query(
+            str(self.job_id),
+            tags=(origin,) if origin else (),
+            max_scan_bytes=self._limits.max_scan_bytes,
+        )
+
+    def begin(self, query: EngineQuery) -> Execution:
+        """
+        Hand the statement to the engine, unless that expects more than the limits allow.
+        """
+        engine = self.services.engine
+        self.unchecked = check_limits(engine, self.translation, self._limits)
+        return engine.execute(query)
 
     def tick(
         self, execution: Execution | None, on_progress: Callable[[Progress], None] | None
@@ -211,6 +226,10 @@ class Run:
         self._record_query_id(execution.query_id)
         if on_progress is not None:
             on_progress(execution.progress())
+
+    @property
+    def _limits(self) -> Limits:
+        return NO_LIMITS if self.options.acknowledge is not None else self.services.rules.limits
 
     def _sink(self) -> Sink:
         if not (self.is_stored or self.options.name or self.options.reuse_s is not None):
@@ -303,6 +322,6 @@ class Run:
             query_id=execution.query_id,
             update_type=execution.update_type,
             rows_changed=execution.rows_changed,
-            warnings=(*notices, *missing, *execution.warnings),
+            warnings=(*self.unchecked, *notices, *missing, *execution.warnings),
             converted_query=self.translation.converted_query,
         )

@@ -6,6 +6,7 @@ Nothing is run here and no job is written; ``Fusion.translate`` and ``--dry-run`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -20,8 +21,8 @@ from fusion_magic.sql.analysis import StatementAnalysis, analyse, edits_of
 from fusion_magic.sql.edits import Edit, apply_edits, format_trino_name, shift_span
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
 from fusion_magic.sql.messages import with_written_names
-from fusion_magic.sql.references import Reference
-from fusion_magic.sql.statement import Statement
+from fusion_magic.sql.references import Reference, find_written_query
+from fusion_magic.sql.statement import Statement, parse_statement
 from fusion_magic.sql.write_into import (
     is_taken,
     taken_hint,
@@ -104,7 +105,9 @@ class Translation:
         """
         return {r.trino_parts: r.entity for r in self.resolved if r.entity is not None}
 
-    def engine_query(self, job_id: str, *, tags: tuple[str, ...] = ()) -> EngineQuery:
+    def engine_query(
+        self, job_id: str, *, tags: tuple[str, ...] = (), max_scan_bytes: int | None = None
+    ) -> EngineQuery:
         """
         What the engine is given.
         """
@@ -120,7 +123,22 @@ class Translation:
             tags=tags,
             is_query=self.is_query,
             session=self.session,
+            max_scan_bytes=max_scan_bytes,
         )
+
+    def explained_query(self) -> EngineQuery:
+        """
+        What the engine is asked about: the statement, or the query whose rows it writes.
+
+        Explaining the whole of CREATE TABLE AS makes the table, on some of Trino's connectors.
+        """
+        query = self.engine_query("")
+        span = find_written_query(parse_statement(query.sql))
+        if span is None:
+            return query
+        # Places in the text stay where they are.
+        before = re.sub(r"[^\n]", " ", query.sql[: span.start])
+        return replace(query, sql=before + query.sql[span.start : span.end], targets=())
 
     def located(self, error: FusionError) -> FusionError:
         """

@@ -94,9 +94,10 @@ def draw(graph: Graph) -> str:
 
 def _label(graph: Graph, drawn: int, left_out: int) -> str:
     what = column_name(graph.root, graph.column) if graph.column else graph.root
+    others = f"{drawn - 1} other table{'' if drawn == 2 else 's'}"
     more = f", {left_out} left out" if left_out else ""
     return visible(
-        f"Lineage of {what}: {drawn - 1} other tables{more}. Made from {len(graph.upstream)}, "
+        f"Lineage of {what}: {others}{more}. Made from {len(graph.upstream)}, "
         f"goes into {len(graph.downstream)}. The text below lists them."
     )
 

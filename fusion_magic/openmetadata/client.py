@@ -10,6 +10,7 @@ the server does not know is a 500 whose text says 404.
 
 from __future__ import annotations
 
+import itertools
 import re
 import ssl
 import time
@@ -133,7 +134,8 @@ class OpenMetadataClient:
             if wait_s is None or turn == TURNS:
                 break
             time.sleep(wait_s)
-        return self._understood(answer) if answer is not None else None
+        asked = f"{method} {_route(path)}"
+        return self._understood(answer, asked) if answer is not None else None
 
     def _exchange(
         self, method: str, target: str, headers: Mapping[str, str], data: bytes | None, turn: int
@@ -158,7 +160,7 @@ class OpenMetadataClient:
                 hint=f"Is {self._setting} right, and does the network lead there?",
             ) from exc
 
-    def _understood(self, answer: urllib3.BaseHTTPResponse) -> bytes | None:
+    def _understood(self, answer: urllib3.BaseHTTPResponse, asked: str) -> bytes | None:
         status, data = answer.status, answer.data
         is_page = data.lstrip()[:1] == b"<" or "html" in answer.headers.get("Content-Type", "")
         if is_page and status < HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -182,13 +184,13 @@ class OpenMetadataClient:
         if status == HTTPStatus.NOT_FOUND:
             return None
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            raise self._refused(status, text)
+            raise self._refused(status, text, asked)
         raise _failed(status, text)
 
-    def _refused(self, status: int, text: str) -> MetadataRefuses:
+    def _refused(self, status: int, text: str, asked: str) -> MetadataRefuses:
         if status == HTTPStatus.FORBIDDEN:
             return MetadataRefuses(
-                f"OpenMetadata does not allow that: {text}",
+                f"OpenMetadata does not allow {asked}: {text}",
                 status=status,
                 hint="Give the token's bot or person a role with that right.",
             )
@@ -252,6 +254,17 @@ def _wait_s(answer: urllib3.BaseHTTPResponse, turn: int) -> float | None:
         wait_s = float(asked) if re.fullmatch(r"\d{1,6}", asked) else 1.0
         return wait_s if wait_s <= LONGEST_WAIT_S else None
     return 0.2 * turn if answer.status in _BUSY else None
+
+
+def _route(path: str) -> str:
+    """
+    The kind of thing that stands at a path.
+
+    >>> _route("services/databaseServices/name/pg"), _route("queries/7f0c/usage")
+    ('services/databaseServices', 'queries')
+    """
+    words = itertools.takewhile(lambda word: word.isalpha() and word != "name", path.split("/"))
+    return "/".join(words)
 
 
 def _failed(status: int, text: str) -> MetadataError:

@@ -11,6 +11,7 @@ from typing import Any
 
 from fusion_magic.config import is_progress_off
 from fusion_magic.engines import Progress
+from fusion_magic.units import show_size
 
 
 class ProgressLine:
@@ -124,20 +125,6 @@ def describe(progress: Progress) -> str:
     if progress.rows:
         parts.append(f"{progress.rows:,} rows read")
     if progress.size_bytes:
-        parts.append(f"{_size(progress.size_bytes)} read")
+        parts.append(f"{show_size(progress.size_bytes)} read")
     parts.append(f"{progress.elapsed_s:.0f} s")
     return ", ".join(parts)
-
-
-def _size(number: float) -> str:
-    """
-    >>> _size(999), _size(1_234_567)
-    ('999 bytes', '1.2 MB')
-    """
-    if number < 1000:
-        return f"{number:.0f} bytes"
-    for unit in ("kB", "MB", "GB"):
-        number /= 1000
-        if number < 1000:
-            return f"{number:.1f} {unit}"
-    return f"{number / 1000:,.1f} TB"

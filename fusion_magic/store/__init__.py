@@ -5,6 +5,7 @@ Durable jobs: the ports of the store, and the values that pass through them.
 ``fusion_model``, ``model_queue``); what else is known of a job stands in tables of our own beside them.
 """
 
+from fusion_magic.store.delivery_ports import LineageEdges, Outbox
 from fusion_magic.store.model import (
     ColumnEdge,
     Command,
@@ -29,10 +30,8 @@ from fusion_magic.store.model import (
 )
 from fusion_magic.store.ports import (
     Jobs,
-    LineageEdges,
     MetadataChanges,
     Models,
-    Outbox,
     Processes,
     Store,
     StoredResults,

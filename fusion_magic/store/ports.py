@@ -24,25 +24,20 @@ from typing import Protocol
 from uuid import UUID
 
 from fusion_magic.metadata.changes import MetadataChange, NewChanges
+from fusion_magic.store.delivery_ports import LineageEdges, Outbox
 from fusion_magic.store.model import (
     EVERY_JOB,
-    ColumnEdge,
     Converted,
-    DeadLetter,
     Ended,
     ForegroundJob,
-    GraphColumn,
-    GraphEdge,
     Job,
     JobFilter,
     JobStatus,
-    Message,
     ModelRow,
     NewJob,
     NewTask,
     Outcome,
     ProcessRow,
-    QueueRow,
     ResumePoint,
     Task,
 )
@@ -275,108 +270,6 @@ class Processes(Protocol):
     def foreground_jobs(self) -> Sequence[ForegroundJob]:
         """
         The jobs that runners run or have left.
-        """
-        ...
-
-
-class Outbox(Protocol):
-    """
-    Rows of ``model_queue``, claimed by schedulers and removed once they are delivered.
-    """
-
-    def pending(
-        self, job_id: UUID | None = None, *, limit: int = 1000
-    ) -> Sequence[tuple[int, QueueRow]]:
-        """
-        The rows that wait, with their ids, by rising id: of one job, or of all.
-        """
-        ...
-
-    def claim(self, scheduler: str, *, lease_s: float, limit: int) -> Sequence[Message]:
-        """
-        Up to *limit* due rows, by rising id, at most one a target and never one before which its target has another.
-
-        What *scheduler* has claimed before is due to it at once: it works at one claim at a time.
-        """
-        ...
-
-    def renew(self, scheduler: str, *, lease_s: float) -> None:
-        """
-        Renew the lease of all that *scheduler* has claimed.
-        """
-        ...
-
-    def delivered(self, message: Message) -> None:
-        """
-        Remove the row.
-        """
-        ...
-
-    def retry(
-        self, message: Message, *, error: str, delay_s: float, is_counted: bool = True
-    ) -> None:
-        """
-        Try the row again after *delay_s* seconds; with *is_counted* False, as if it had not been tried.
-        """
-        ...
-
-    def bury(self, message: Message, *, error: str) -> None:
-        """
-        Move the row to the dead letters.
-        """
-        ...
-
-    def keep_edge(self, message: Message) -> None:
-        """
-        Put the row's edge into the lineage graph, once however often it is called.
-        """
-        ...
-
-    def dead(self) -> Sequence[DeadLetter]:
-        """
-        The dead letters, oldest first.
-        """
-        ...
-
-    def revive(self, letter_id: int) -> bool:
-        """
-        Put a dead letter back into the queue, with a new id; whether there was one.
-        """
-        ...
-
-    def drop(self, letter_id: int) -> bool:
-        """
-        Forget a dead letter; whether there was one.
-        """
-        ...
-
-
-class LineageEdges(Protocol):
-    """
-    The lineage graph: what jobs have found, what was delivered, and what still waits in the outbox.
-    """
-
-    def edges(self, fqns: Sequence[str], *, is_upstream: bool) -> Sequence[GraphEdge]:
-        """
-        The edges into any of *fqns*, or with *is_upstream* False out of them, each once.
-        """
-        ...
-
-    def of_job(self, job_id: UUID) -> Sequence[tuple[str, str]]:
-        """
-        The (source, target) that a job has found, delivered or not, in their order.
-        """
-        ...
-
-    def columns(self, edges: Sequence[GraphEdge]) -> Sequence[GraphColumn]:
-        """
-        The column edges that belong to *edges*, each once, by their names.
-        """
-        ...
-
-    def columns_of_job(self, job_id: UUID) -> Sequence[ColumnEdge]:
-        """
-        The column edges that a job has found, in their order.
         """
         ...
 

@@ -187,3 +187,56 @@ def test_a_clock_that_is_put_forward_loses_and_doubles_nothing(
 
     assert [row for _, row in store.outbox.pending()] == [edge("t", "b")]
     assert delivered_edges(store) == [("a", "t")]
+
+
+def test_rows_of_one_target_are_claimed_together_in_their_order(store: SqlStore) -> None:
+    """
+    One scheduler tells a receiver of a table once, instead of several in turns.
+    """
+    finished(store, made("t"), edge("t", "a"), edge("u", "a"), edge("t", "b"), edge("u", "b"))
+    finished(store, edge("t", "c"))
+
+    claimed = store.outbox.claim("s1", lease_s=30, limit=10, together=6)
+
+    assert [m.row for m in claimed] == [
+        *(made("t"), edge("t", "a"), edge("u", "a"), edge("t", "b"), edge("u", "b"))
+    ]
+    assert {m.attempt for m in claimed} == {1}
+    # The others' first row is another one's.
+    assert store.outbox.claim("s2", lease_s=30, limit=10, together=6) == []
+    store.outbox.delivered(*claimed)
+    assert [row for _, row in store.outbox.pending()] == [edge("t", "c")]
+
+
+def test_no_more_is_claimed_than_asked_for(store: SqlStore) -> None:
+    finished(store, *(edge(target, source) for target in "tuv" for source in "abcd"))
+
+    claimed = store.outbox.claim("s1", lease_s=30, limit=2, together=5)
+
+    assert [m.row for m in claimed] == [*(edge(to, source) for to in "tu" for source in "ab")]
+
+
+def test_what_waits_behind_a_row_that_failed_waits_with_it(store: SqlStore, clock: Clock) -> None:
+    finished(store, edge("t", "a"), edge("t", "b"), edge("t", "c"))
+    first, second, third = store.outbox.claim("s1", lease_s=30, limit=9, together=9)
+    store.outbox.delivered(first)
+    store.outbox.retry(second, error="no answer", delay_s=60)
+    store.outbox.retry(third, error="", delay_s=0, is_counted=False)
+
+    assert store.outbox.claim("s1", lease_s=30, limit=9, together=9) == []
+    clock.move(61)
+    again = store.outbox.claim("s2", lease_s=30, limit=9, together=9)
+    assert [(m.row.from_fqn, m.attempt) for m in again] == [("b", 2), ("c", 1)]
+
+
+def test_columns_of_rows_that_are_claimed_together_are_each_ones_own(store: SqlStore) -> None:
+    columns = tuple(
+        ColumnEdge(source_fqn=source, source_column="x", target_fqn="t", target_column=source)
+        for source in "ab"
+    )
+    for _ in range(2):
+        finished(store, edge("t", "a"), edge("t", "b"), column_edges=columns)
+
+    claimed = store.outbox.claim("s1", lease_s=30, limit=9, together=9)
+
+    assert [m.column_edges for m in claimed] == [[columns[0]], [columns[1]]] * 2

@@ -82,6 +82,7 @@ def test_a_right_that_is_missing_is_named(server: OpenMetadataServer) -> None:
 
     assert caught.value.status == 403
     assert "ViewBasic" in caught.value.message or "ViewAll" in caught.value.message
+    assert caught.value.message.startswith("OpenMetadata does not allow GET tables: ")
 
 
 @pytest.mark.parametrize("status", [502, 503, 504])

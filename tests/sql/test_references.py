@@ -7,7 +7,12 @@ from __future__ import annotations
 import pytest
 
 from fusion_magic.errors import InvalidSql
-from fusion_magic.sql.references import find_long_names, find_references, find_use
+from fusion_magic.sql.references import (
+    find_long_names,
+    find_references,
+    find_use,
+    find_written_query,
+)
 from fusion_magic.sql.statement import parse_statement
 
 
@@ -77,3 +82,26 @@ def test_a_column_among_many_tables_is_found_at_once() -> None:
     references = find_references(parse_statement(f"SELECT {columns} FROM {tables}"))
 
     assert all(len(r.column_spans) == 1 for r in references)
+
+
+@pytest.mark.parametrize(
+    ("sql", "query"),
+    [
+        ("CREATE TABLE a.b AS SELECT 1", "SELECT 1"),
+        ("CREATE OR REPLACE TABLE a (x, y) WITH (f = 'AS') AS (SELECT 1, 2)", "(SELECT 1, 2)"),
+        ("CREATE TABLE IF NOT EXISTS a COMMENT 'AS' AS WITH q AS (TABLE t) TABLE q WITH NO DATA", "WITH q AS (TABLE t) TABLE q"),
+        ("CREATE TABLE a AS TABLE t WITH DATA", "TABLE t"),
+        ("INSERT INTO a.b.c (x, y) SELECT 1, 2", "SELECT 1, 2"),
+        ("INSERT INTO a (SELECT 1)", "(SELECT 1)"),
+        ("INSERT INTO a VALUES (1), (2)", "VALUES (1), (2)"),
+        ("CREATE TABLE a (x bigint)", None),
+        ("CREATE VIEW a AS SELECT 1", None),
+        ("SELECT 1", None),
+        ("DELETE FROM a", None),
+        ("EXPLAIN CREATE TABLE a AS SELECT 1", None),
+    ],
+)  # fmt: skip
+def test_the_query_whose_rows_are_written(sql: str, query: str | None) -> None:
+    span = find_written_query(parse_statement(sql))
+
+    assert (sql[span.start : span.end] if span is not None else None) == query

@@ -5,6 +5,7 @@ Lineage to OpenMetadata's REST API, by the extra ``openmetadata``.
     assets       tables and containers looked up by name; tables made where OpenMetadata lacks them
     notebooks    a notebook as a pipeline, its cells as tasks, its jobs as runs
     results      a stored result as a container
+    usage        statements as queries of the tables that they read, and how often a table is read
     edges        what an edge becomes that somebody else may have written to, too (pure)
     columns      Trino's types in OpenMetadata's words, and columns by its spelling (pure)
 """

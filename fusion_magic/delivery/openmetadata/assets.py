@@ -20,6 +20,7 @@ from fusion_magic.delivery.openmetadata.columns import (
     known_columns,
     stored_name,
 )
+from fusion_magic.delivery.openmetadata.recent import Recent
 from fusion_magic.errors import DeliveryError, MetadataError, PermanentDeliveryError
 from fusion_magic.metadata import Column
 from fusion_magic.openmetadata.client import OpenMetadataClient, Query, segment
@@ -70,8 +71,7 @@ class Assets:
     ) -> None:
         self._client = client
         self._context = context
-        self._clock = clock
-        self._kept: dict[str, tuple[float, End]] = {}
+        self._kept: Recent[str, End] = Recent(age_s=MAX_AGE_S, most=MOST_KEPT, clock=clock)
 
     def find(self, fqn: str) -> End | None:
         """
@@ -81,8 +81,8 @@ class Assets:
             PermanentDeliveryError: It is marked as deleted.
         """
         kept = self._kept.get(fqn)
-        if kept is not None and self._clock() < kept[0]:
-            return kept[1]
+        if kept is not None:
+            return kept
         end = self._by_name("tables", fqn) or self._by_name("containers", fqn) or self._alike(fqn)
         return None if end is None else self.keep(fqn, end)
 
@@ -110,17 +110,13 @@ class Assets:
         """
         Remember *end* for a minute.
         """
-        if len(self._kept) >= MOST_KEPT:
-            self._kept.clear()
-        self._kept[fqn] = (self._clock() + MAX_AGE_S, end)
-        return end
+        return self._kept.keep(fqn, end)
 
     def forget(self, *fqns: str) -> None:
         """
         Look those up again when they are needed.
         """
-        for fqn in fqns:
-            self._kept.pop(fqn, None)
+        self._kept.drop(*fqns)
 
     def _by_name(self, kind: str, fqn: str) -> End | None:
         query = {"fields": _FIELDS[kind], "include": "all"}

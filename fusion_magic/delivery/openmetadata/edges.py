@@ -62,6 +62,13 @@ def merge(current: Mapping[str, Any] | None, own: OwnEdge, *, known: Collection[
     return details
 
 
+def is_as_told(current: Mapping[str, Any] | None, own: OwnEdge, *, known: Collection[str]) -> bool:
+    """
+    Whether there is nothing to write.
+    """
+    return current is not None and normalized(current) == merge(current, own, known=known)
+
+
 def normalized(details: Mapping[str, Any]) -> Details:
     """
     Details as they can be sent: without nulls, the pipeline by its id alone, and with a list of columns.

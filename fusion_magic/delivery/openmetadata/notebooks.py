@@ -7,8 +7,8 @@ newest ``MOST_TASKS`` stay.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -22,8 +22,9 @@ from fusion_magic.delivery.openmetadata.own import (
     run_of,
     task_of,
 )
+from fusion_magic.delivery.openmetadata.recent import Recent
 from fusion_magic.delivery.openmetadata.services import require_service
-from fusion_magic.errors import DeliveryError
+from fusion_magic.errors import DeliveryError, MetadataError
 from fusion_magic.openmetadata.client import OpenMetadataClient, segment
 from fusion_magic.sql.fqn import format_fqn
 from fusion_magic.store import Job
@@ -31,10 +32,17 @@ from fusion_magic.store import Job
 MOST_TASKS = 200
 TURNS = 5
 MOST_KEPT = 1_000
+MOST_PIPELINES = 100  # with all their tasks
+RECENT_S = 5.0
+TOLD_S = 3600.0
 # What a message that leaves it out would take away.
 _STAYS = ("displayName", "description", "sourceUrl", "concurrency", "pipelineLocation", "startDate")
 _LOCKS = Locks()
 Pipeline = dict[str, Any]
+
+
+def _nothing() -> None:
+    return None
 
 
 class Notebooks:
@@ -48,44 +56,58 @@ class Notebooks:
     def __init__(self, client: OpenMetadataClient, *, sql: str) -> None:
         self._client = client
         self._sql = sql
-        self._told: OrderedDict[UUID, End] = OrderedDict()
+        self._told: Recent[UUID, End] = Recent(age_s=TOLD_S, most=MOST_KEPT)
+        self._pipelines: Recent[str, Pipeline] = Recent(age_s=RECENT_S, most=MOST_PIPELINES)
 
-    def told(self, job: Job) -> End:
+    def told(self, job: Job, before_run: Callable[[], None] = _nothing) -> End:
         """
         The pipeline of the job's notebook, which has its statement as a task and the job as a run.
+
+        Args:
+            before_run: Called where the run is new, before it is written.
         """
         end = self._told.get(job.id)
         if end is not None:
             return end
-        end = self._tell(job)
-        self._told[job.id] = end
-        if len(self._told) > MOST_KEPT:
-            self._told.popitem(last=False)
-        return end
+        return self._told.keep(job.id, self._tell(job, before_run))
 
     def forget(self, job: Job) -> None:
         """
         Look again what is told of the job.
         """
-        self._told.pop(job.id, None)
+        self._told.drop(job.id)
+        self._pipelines.drop(_fqn(job))
 
-    def _tell(self, job: Job) -> End:
-        task = task_of(job, self._sql)
-        name = asset_name(job.origin or CONSOLE)
-        fqn = format_fqn((OWN_SERVICE, name))
+    def _tell(self, job: Job, before_run: Callable[[], None]) -> End:
+        task, fqn = task_of(job, self._sql), _fqn(job)
+        recent = self._pipelines.get(fqn)
+        if recent is not None and task in _tasks(recent, task):
+            try:
+                return self._with_run(job, recent, task["name"], before_run)
+            except MetadataError as error:
+                # It went away since.
+                if error.status != HTTPStatus.NOT_FOUND:
+                    raise
         with _LOCKS.of(self._client.address.url, fqn):
-            pipeline = self._with_task(job, fqn, name, task)
-            self._add_run(job, pipeline, task["name"])
+            pipeline = self._pipelines.keep(fqn, self._with_task(job, fqn, task))
+        return self._with_run(job, pipeline, task["name"], before_run)
+
+    def _with_run(
+        self, job: Job, pipeline: Pipeline, task: str, before_run: Callable[[], None]
+    ) -> End:
+        fqn = _fqn(job)
+        with _LOCKS.of(self._client.address.url, fqn, str(milliseconds(job))):
+            self._add_run(job, pipeline, task, before_run)
         return End(pipeline["id"], "pipeline", fqn)
 
-    def _with_task(self, job: Job, fqn: str, name: str, task: Mapping[str, Any]) -> Pipeline:
+    def _with_task(self, job: Job, fqn: str, task: Mapping[str, Any]) -> Pipeline:
         pipeline = self._read(fqn)
         if pipeline is not None and task in _tasks(pipeline, task):
             return pipeline
         if pipeline is None:
             require_service(self._client, "pipelineServices")
         for _ in range(TURNS):
-            body = _message(pipeline or {}, job, name, task)
+            body = _message(pipeline or {}, job, task)
             self._client.put("pipelines", body, Pipeline)
             pipeline = self._read(fqn)
             if pipeline is not None and _tasks(pipeline, {"name": task["name"]}):
@@ -95,15 +117,20 @@ class Notebooks:
     def _read(self, fqn: str) -> Pipeline | None:
         return self._client.get(f"pipelines/name/{segment(fqn)}", Pipeline, {"fields": "tasks"})
 
-    def _add_run(self, job: Job, pipeline: Pipeline, task: str) -> None:
+    def _add_run(
+        self, job: Job, pipeline: Pipeline, task: str, before_run: Callable[[], None]
+    ) -> None:
         """
         The run, once: those of one millisecond are one, whose tasks must be there still.
         """
         path = f"pipelines/{segment(pipeline['fullyQualifiedName'])}/status"
         at, known = milliseconds(job), {one["name"] for one in pipeline["tasks"]}
-        found = self._client.get(path, dict[str, Any], {"startTs": at, "endTs": at}) or {}
+        found = self._client.get(path, dict[str, Any], {"startTs": at, "endTs": at})
+        if found is None:
+            raise MetadataError(f"The pipeline {_fqn(job)} is gone.", status=HTTPStatus.NOT_FOUND)
         tasks = [one for run in found.get("data") or () for one in run.get("taskStatus") or ()]
         if all(one.get("name") != task for one in tasks):
+            before_run()
             run, others = run_of(job, task), [one for one in tasks if one.get("name") in known]
             self._client.put(path, {**run, "taskStatus": [*others, *run["taskStatus"]]}, Pipeline)
 
@@ -116,7 +143,16 @@ def _tasks(pipeline: Pipeline, like: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{key: one[key] for key in like if key in one} for one in tasks]
 
 
-def _message(pipeline: Pipeline, job: Job, name: str, task: Mapping[str, Any]) -> dict[str, Any]:
+def _name(job: Job) -> str:
+    return asset_name(job.origin or CONSOLE)
+
+
+def _fqn(job: Job) -> str:
+    return format_fqn((OWN_SERVICE, _name(job)))
+
+
+def _message(pipeline: Pipeline, job: Job, task: Mapping[str, Any]) -> dict[str, Any]:
+    name = _name(job)
     tasks = [one for one in pipeline.get("tasks") or () if one.get("name") != task["name"]]
     stays = {key: pipeline[key] for key in _STAYS if pipeline.get(key) is not None}
     title = {"displayName": job.origin} if job.origin and job.origin != name else {}

@@ -2,7 +2,7 @@
 The port ``Delivery`` over OpenMetadata's REST API.
 
     INGESTION    the target is made known where OpenMetadata lacks it
-    LINEAGE      the edge is read, merged with what others wrote, and written where that changes it
+    LINEAGE      the edge is read, merged with what others wrote, and written where that changes it; the source's use is told
 
 A row is told only where its job bears it out: the job has finished, and used or made both names. Who can write to the outbox alone
 can thereby write nothing into OpenMetadata. The rows of one target come one after another, however many schedulers run; within
@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,8 @@ logger = logging.getLogger(__name__)
 SCHEMES = ("openmetadata+https", "openmetadata+http")
 SETTING = "delivery.url"
 TURNS = 5
+RECENT_S = 5.0
+MOST_EDGES = 1_000
 Columns = list[tuple[str, str]]
 _LOCKS = Locks()
 # An end may have gone, or lost a column, since it was looked up.
@@ -70,6 +73,7 @@ class OpenMetadataDelivery:
     """
 
     name = "openmetadata"
+    is_concurrent = True
 
     def __init__(self, url: str, context: DeliveryContext) -> None:
         scheme, _, rest = url.partition("://")
@@ -85,13 +89,21 @@ class OpenMetadataDelivery:
             raise MissingExtra("Delivery to OpenMetadata", extra="openmetadata") from exc
         from fusion_magic.delivery.openmetadata.assets import Assets
         from fusion_magic.delivery.openmetadata.notebooks import Notebooks
+        from fusion_magic.delivery.openmetadata.recent import Recent
         from fusion_magic.delivery.openmetadata.results import Results
+        from fusion_magic.delivery.openmetadata.usage import Usage
 
         self._client = OpenMetadataClient(address, token=context.token, setting=SETTING)
         self._context = context
         self._assets = Assets(self._client, context)
+        self._edges: Recent[tuple[str, str], tuple[datetime, dict[str, Any]]] = Recent(
+            age_s=RECENT_S, most=MOST_EDGES
+        )
         self._notebooks = Notebooks(self._client, sql=context.sql)
         self._results = Results(self._client, context, self._assets)
+        self._usage = Usage(
+            self._client, self._assets, sql=context.sql, is_told=context.is_usage_told
+        )
 
     def deliver(self, message: Message, facts: JobFacts) -> None:
         """See ``Delivery.deliver``."""
@@ -102,32 +114,35 @@ class OpenMetadataDelivery:
                 if row.from_fqn is None:
                     self._target(row.model_name_fqn, facts)
                 else:
-                    self._write(row.from_fqn, row.model_name_fqn, facts)
+                    source = self._write(row.from_fqn, row.model_name_fqn, facts)
+                    self._usage.add_query(facts, source)
 
     def close(self) -> None:
         """See ``Delivery.close``."""
+        self._usage.rank()
         self._client.close()
 
-    def _write(self, source: str, target: str, facts: JobFacts) -> None:
+    def _write(self, source: str, target: str, facts: JobFacts) -> End:
         """
-        Write the edge by what is kept of its ends; where that does not fit, look them up again and write it by that.
+        Write the edge by what is kept of its ends; where that does not fit, look them up again and write it by that. Its source.
         """
         ends = self._source(source, facts.job), self._target(target, facts)
         columns, unknown = _columns_between(ends, (source, target), facts)
         if not unknown and self._is_written(ends, columns, facts):
-            return
+            return ends[0]
         self._assets.forget(source, target, *(end.fqn for end in ends))
         ends = self._source(source, facts.job), self._target(target, facts)
         columns, unknown = _columns_between(ends, (source, target), facts)
         if unknown:
             about = {"action": "deliver", "job_id": str(facts.job.id), "columns": unknown}
             logger.info("columns that OpenMetadata does not know are left out", extra=about)
-        if not self._merge(ends, self._own_edge(ends[1], columns, facts.job)):
+        if not self._merge(ends, self._own_edge(ends[1], columns, facts), facts.job):
             raise DeliveryError(f"{source} or {target} went away in OpenMetadata meanwhile.")
+        return ends[0]
 
     def _is_written(self, ends: tuple[End, End], columns: Columns, facts: JobFacts) -> bool:
         try:
-            if self._merge(ends, self._own_edge(ends[1], columns, facts.job)):
+            if self._merge(ends, self._own_edge(ends[1], columns, facts), facts.job):
                 return True
         except MetadataError as error:
             if error.status not in _STALE:
@@ -145,32 +160,39 @@ class OpenMetadataDelivery:
         from fusion_magic.delivery.openmetadata.own import NOTEBOOKS, RESULTS, own_part
 
         if own_part(fqn, NOTEBOOKS) is not None:
-            return self._notebooks.told(facts.job)
+            return self._notebook(facts)
         if own_part(fqn, RESULTS) is not None:
             return self._results.target(facts.job)
         return self._assets.target(fqn, facts)
 
-    def _own_edge(self, target: End, columns: Columns, job: Job) -> OwnEdge:
+    def _notebook(self, facts: JobFacts) -> End:
+        return self._notebooks.told(facts.job, lambda: self._usage.count(facts))
+
+    def _own_edge(self, target: End, columns: Columns, facts: JobFacts) -> OwnEdge:
         from fusion_magic.delivery.openmetadata.edges import OwnEdge
         from fusion_magic.sql.masking import disclosed
 
-        pipeline = None if target.type == "pipeline" else self._notebooks.told(job).id
+        job = facts.job
+        pipeline = None if target.type == "pipeline" else self._notebook(facts).id
         sql = disclosed(job.converted_query or job.user_query, self._context.sql)
         return OwnEdge(columns, sql, pipeline)
 
-    def _merge(self, ends: tuple[End, End], own: OwnEdge) -> bool:
+    def _merge(self, ends: tuple[End, End], own: OwnEdge, job: Job) -> bool:
         """
         Write the edge until it holds what is ours: whoever writes at the same time replaces it. False where an end is gone.
         """
-        from fusion_magic.delivery.openmetadata.edges import holds, merge, normalized
+        from fusion_magic.delivery.openmetadata.edges import holds, is_as_told, merge
 
-        known = [fqn for end in ends if end.columns is not None for fqn in end.columns.fqns]
+        known = frozenset(
+            fqn for end in ends if end.columns is not None for fqn in end.columns.fqns
+        )
+        if is_as_told(self._read_since(ends, job.finished or job.updated), own, known=known):
+            return True
         current = self._read(ends)
         for _ in range(TURNS):
-            details = merge(current, own, known=frozenset(known))
-            if current is not None and normalized(current) == details:
+            if is_as_told(current, own, known=known):
                 return True
-            if not self._put(ends, details):
+            if not self._put(ends, merge(current, own, known=known)):
                 return False
             current = self._read(ends)
             if holds(current, own):
@@ -179,11 +201,21 @@ class OpenMetadataDelivery:
             f"The edge from {ends[0].fqn} to {ends[1].fqn} is changed by somebody else at the same time."
         )
 
+    def _read_since(self, ends: tuple[End, End], ended: datetime) -> dict[str, Any] | None:
+        """
+        The edge as it was read after that time and a moment ago: good enough to see that there is nothing to write, and never to
+        write from.
+        """
+        recent = self._edges.get((ends[0].id, ends[1].id))
+        return recent[1] if recent is not None and recent[0] > ended else None
+
     def _read(self, ends: tuple[End, End]) -> dict[str, Any] | None:
-        path = f"lineage/getLineageEdge/{ends[0].id}/{ends[1].id}"
-        answer = self._client.get(path, dict[str, Any])
+        now, key = datetime.now(UTC), (ends[0].id, ends[1].id)
+        answer = self._client.get(f"lineage/getLineageEdge/{key[0]}/{key[1]}", dict[str, Any])
         edge = answer.get("edge") if answer is not None else None
-        return edge if isinstance(edge, dict) else None
+        if not isinstance(edge, dict):
+            return None
+        return self._edges.keep(key, (now, edge))[1]
 
     def _put(self, ends: tuple[End, End], details: dict[str, Any]) -> bool:
         source, target = ({"id": end.id, "type": end.type} for end in ends)

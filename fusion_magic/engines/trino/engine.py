@@ -141,17 +141,12 @@ class TrinoEngine(BaseEngine):
 
     def explain(self, query: EngineQuery) -> Plan:
         """See ``Engine.explain``."""
-        import json
+        from fusion_magic.engines.trino.estimates import plan_of
 
         with self._made(query):
-            text = "\n".join(str(row[0]) for row in self._rows(f"EXPLAIN {query.sql}"))
-            io = json.loads(str(self._rows(f"EXPLAIN (TYPE IO, FORMAT JSON) {query.sql}")[0][0]))
-        estimate = io.get("estimate") or {}
-        return Plan(
-            text,
-            rows=_number(estimate.get("outputRowCount")),
-            size_bytes=_number(estimate.get("outputSizeInBytes")),
-        )
+            lines = self._rows(f"EXPLAIN {query.sql}", query.session)
+            found = self._rows(f"EXPLAIN (TYPE IO, FORMAT JSON) {query.sql}", query.session)
+        return plan_of("\n".join(str(row[0]) for row in lines), str(found[0][0]))
 
     def describe(self, query_entities: Sequence[Entity]) -> Mapping[str, Mapping[str, str]]:
         """See ``Engine.describe``."""
@@ -196,8 +191,9 @@ class TrinoEngine(BaseEngine):
         finally:
             self._results.drop(tables)
 
-    def _rows(self, sql: str) -> list[list[Any]]:
-        execution = TrinoExecution(self._client, EngineQuery(sql=sql, job_id=""))
+    def _rows(self, sql: str, session: Mapping[str, str] | None = None) -> list[list[Any]]:
+        query = EngineQuery(sql=sql, job_id="", session=session)
+        execution = TrinoExecution(self._client, query)
         return [list(row) for batch in execution.batches() for row in _tuples(batch)]
 
 
@@ -365,7 +361,9 @@ class TrinoExecution(BaseExecution):
     def _first_page(self) -> Mapping[str, Any]:
         if self._start_uri is None:
             properties = self._tables.make(self._stored()) if self._tables is not None else {}
-            return self._client.submit(self._query, properties=properties)
+            return self._client.submit(
+                self._query, properties={**_limits(self._query), **properties}
+            )
         self.next_uri = self._start_uri
         return self._next_page(self._start_uri)
 
@@ -473,8 +471,13 @@ def _result_tables(settings: Settings) -> Callable[..., ResultTables] | None:
     )
 
 
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) else None
+def _limits(query: EngineQuery) -> Mapping[str, str]:
+    """
+    The session's properties that hold one statement to its limits.
+    """
+    if query.max_scan_bytes is None:
+        return {}
+    return {"query_max_scan_physical_bytes": f"{query.max_scan_bytes}B"}
 
 
 def _tuples(batch: pa.RecordBatch) -> list[tuple[Any, ...]]:

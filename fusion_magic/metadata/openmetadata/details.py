@@ -16,6 +16,7 @@ from fusion_magic.openmetadata.messages import (
     Reference,
     TableColumn,
 )
+from fusion_magic.units import show_size
 
 MOST_TESTS = 10  # that are shown one by one
 
@@ -91,16 +92,8 @@ def _data(asset: Asset | None) -> str | None:
     profile = asset.profile if asset is not None else None
     if profile is None or profile.row_count is None:
         return None
-    size = f", {_size(profile.size_in_byte)}" if profile.size_in_byte else ""
+    size = f", {show_size(profile.size_in_byte)}" if profile.size_in_byte else ""
     return f"{profile.row_count:,.0f} rows{size} ({_when(profile.timestamp)})"
-
-
-def _size(number: float) -> str:
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.3g} {unit}"
-        number /= 1000
-    return f"{number:,.3g} TB"
 
 
 def _tests(tests: Sequence[DataTest]) -> str | None:

@@ -24,6 +24,7 @@ __all__ = [
     "find_query_behind_with",
     "find_references",
     "find_use",
+    "find_written_query",
 ]
 
 TRINO_PARTS = 3
@@ -50,6 +51,20 @@ def find_use(statement: Statement) -> tuple[str, ...] | None:
     scan = TokenScan(statement)
     name = scan.name_at(1)
     return scan.texts(name) if name is not None else None
+
+
+def find_written_query(statement: Statement) -> Span | None:
+    """
+    Where the query stands whose rows CREATE TABLE AS and INSERT write; None in another statement.
+    """
+    if statement.kind not in {"CREATE TABLE AS", "INSERT"}:
+        return None
+    words = statement.tokens.words
+    last = len(words) - 1
+    for tail in (["WITH", "NO", "DATA"], ["WITH", "DATA"]):
+        if words[-len(tail) :] == tail:
+            last -= len(tail)
+    return statement.tokens.span(QueryScan(statement).query_start()[0], last)
 
 
 def find_long_names(statement: Statement) -> tuple[Span, ...]:

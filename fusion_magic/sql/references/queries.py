@@ -26,13 +26,17 @@ class QueryScan(HeadScan):
         """
         Read the statement's own words, then everything behind them.
         """
-        first = self.statement.first
-        scope = Scope(None)
-        frame = Frame(self.count, scope, None, is_query=False, clause="tail")
-        start = self._head(first, frame)
+        start, frame = self.query_start()
         if self.word(start) in QUERY_STARTS or (start < self.count and self.symbol(start) == "("):
             frame.is_query, frame.clause, frame.begin = True, "select", start
         self._body(start, frame)
+
+    def query_start(self) -> tuple[int, Frame]:
+        """
+        The token at which the statement's query or expressions start, and the statement's frame.
+        """
+        frame = Frame(self.count, Scope(None), None, is_query=False, clause="tail")
+        return self._head(self.statement.first, frame), frame
 
     def _body(self, index: int, frame: Frame) -> None:
         """

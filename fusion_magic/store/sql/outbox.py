@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from fusion_magic.store.model import DeadLetter, Message, QueueRow
+from fusion_magic.store.model import ColumnEdge, DeadLetter, Message, QueueRow
 from fusion_magic.store.sql.base import SqlPart
 from fusion_magic.store.sql.lineage import column_edge
 from fusion_magic.store.sql.statements import Transaction
@@ -41,7 +42,9 @@ class SqlOutbox(SqlPart):
             query = query.where(model_queue.c.job_id == job_id)
         return [(row.id, _queue_row(row)) for row in self._database.read(query)]
 
-    def claim(self, scheduler: str, *, lease_s: float, limit: int) -> Sequence[Message]:
+    def claim(
+        self, scheduler: str, *, lease_s: float, limit: int, together: int = 1
+    ) -> Sequence[Message]:
         """See ``Outbox.claim``."""
         now = self._database.now()
         due = _due(now, scheduler).limit(limit)
@@ -50,11 +53,11 @@ class SqlOutbox(SqlPart):
         with self._database.writing() as transaction:
             rows = transaction.execute(due.with_for_update(of=model_queue, skip_locked=True)).all()
             until = now + timedelta(seconds=lease_s)
-            return [
-                _message(transaction, row)
-                for row in rows
-                if _take(transaction, row, scheduler, until)
-            ]
+            taken = [row for row in rows if _take(transaction, row, scheduler, until)]
+            # Whoever has a target's first row has its others.
+            others = _following(transaction, taken, now, scheduler, together)
+            taken += [row for row in others if _take(transaction, row, scheduler, until)]
+            return _messages(transaction, sorted(taken, key=lambda row: int(row.id)))
 
     def renew(self, scheduler: str, *, lease_s: float) -> None:
         """See ``Outbox.renew``."""
@@ -66,10 +69,11 @@ class SqlOutbox(SqlPart):
                 .values(due=until)
             )
 
-    def delivered(self, message: Message) -> None:
+    def delivered(self, *messages: Message) -> None:
         """See ``Outbox.delivered``."""
         with self._database.writing() as transaction:
-            _remove(transaction, message)
+            for message in messages:
+                _remove(transaction, message)
 
     def retry(
         self, message: Message, *, error: str, delay_s: float, is_counted: bool = True
@@ -182,46 +186,77 @@ def _insert_once(transaction: Transaction, table: sa.Table, **values: object) ->
     return transaction.execute(statement).first() is not None
 
 
-def _message(transaction: Transaction, row: Any) -> Message:
-    edges = transaction.execute(
-        sa.select(column_lineage)
-        .where(
-            column_lineage.c.job_id == row.job_id,
-            column_lineage.c.source_fqn == row.from_fqn,
-            column_lineage.c.target_fqn == row.model_name_fqn,
+def _following(
+    transaction: Transaction, firsts: Sequence[Any], now: datetime, scheduler: str, together: int
+) -> list[Any]:
+    """
+    The rows behind those, target by target up to the first that is not due, as many for each.
+    """
+    each = together // len(firsts) - 1 if firsts else 0
+    found: list[Any] = []
+    for first in firsts if each > 0 else ():
+        rows = transaction.execute(
+            _waiting()
+            .where(
+                model_queue.c.model_name_fqn == first.model_name_fqn, model_queue.c.id > first.id
+            )
+            .add_columns(_is_due(now, scheduler).label("is_due"))
+            .limit(each)
         )
+        found += takewhile(lambda row: row.is_due, rows.all())
+    return found
+
+
+def _messages(transaction: Transaction, rows: Sequence[Any]) -> list[Message]:
+    job_ids = {row.job_id for row in rows}
+    found = transaction.execute(
+        sa.select(column_lineage)
+        .where(column_lineage.c.job_id.in_(job_ids))
         .order_by(column_lineage.c.id)
-    ).all()
-    return Message(
-        id=row.id,
-        job_id=row.job_id,
-        row=_queue_row(row),
-        attempt=(row.attempts or 0) + 1,
-        column_edges=[column_edge(edge) for edge in edges],
     )
+    edges: dict[tuple[UUID, str, str], list[ColumnEdge]] = {}
+    for edge in found:
+        key = (edge.job_id, edge.source_fqn, edge.target_fqn)
+        edges.setdefault(key, []).append(column_edge(edge))
+    return [
+        Message(
+            id=row.id,
+            job_id=row.job_id,
+            row=_queue_row(row),
+            attempt=(row.attempts or 0) + 1,
+            column_edges=edges.get((row.job_id, row.from_fqn, row.model_name_fqn), []),
+        )
+        for row in rows
+    ]
 
 
 def _due(now: datetime, scheduler: str) -> Any:
     """
     The first row of each target, unless it waits for its next attempt or another scheduler has it.
     """
+    earlier = model_queue.alias("earlier")
+    is_first = ~sa.exists().where(
+        earlier.c.model_name_fqn == model_queue.c.model_name_fqn, earlier.c.id < model_queue.c.id
+    )
+    return _waiting().where(is_first, _is_due(now, scheduler))
+
+
+def _waiting() -> Any:
+    return (
+        sa.select(model_queue, queue_delivery.c.attempts)
+        .join(queue_delivery, queue_delivery.c.queue_id == model_queue.c.id, isouter=True)
+        .order_by(model_queue.c.id)
+    )
+
+
+def _is_due(now: datetime, scheduler: str) -> Any:
     waits = queue_delivery.c
-    is_due = sa.or_(
+    return sa.or_(
         waits.due.is_(None),
         waits.due <= now,
         waits.claimed_by == scheduler,
         # The clock was put back since.
         waits.due > now + FURTHEST,
-    )
-    earlier = model_queue.alias("earlier")
-    is_first = ~sa.exists().where(
-        earlier.c.model_name_fqn == model_queue.c.model_name_fqn, earlier.c.id < model_queue.c.id
-    )
-    return (
-        sa.select(model_queue, queue_delivery.c.attempts)
-        .join(queue_delivery, queue_delivery.c.queue_id == model_queue.c.id, isouter=True)
-        .where(is_first, is_due)
-        .order_by(model_queue.c.id)
     )
 
 

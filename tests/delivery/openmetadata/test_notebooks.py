@@ -56,6 +56,31 @@ def test_what_was_told_once_is_not_looked_up_again(
     assert server.requests == []
 
 
+def test_a_pipeline_is_read_once_for_jobs_that_follow_each_other(
+    server: OpenMetadataServer, notebooks: Notebooks
+) -> None:
+    notebooks.told(job())
+    server.clear_requests()
+
+    for minute in range(1, 4):
+        notebooks.told(job(started=NOON.replace(minute=minute)))
+
+    assert {r.path.rpartition("/")[2] for r in server.requests} == {"status"}
+    assert [r.method for r in server.requests] == ["GET", "PUT"] * 3
+
+
+def test_a_pipeline_that_went_away_a_moment_ago_is_made_again(
+    server: OpenMetadataServer, receiver: OpenMetadataDelivery, notebooks: Notebooks
+) -> None:
+    notebooks.told(job())
+    server.hard_delete(PIPELINE, kind="pipeline")
+
+    end = notebooks.told(job(started=NOON.replace(minute=1)))
+
+    assert end.id == server.get("pipeline", PIPELINE)["id"]
+    assert len(runs(receiver)) == 1
+
+
 def test_jobs_that_began_at_the_same_time_are_one_run_of_two_tasks(
     receiver: OpenMetadataDelivery, notebooks: Notebooks
 ) -> None:

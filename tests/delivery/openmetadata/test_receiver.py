@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from fusion_magic.errors import (
 )
 from fusion_magic.store import JobStatus
 from fusion_magic.testing.openmetadata import OpenMetadataServer
-from tests.delivery.facts import message
+from tests.delivery.facts import NOON, message
 from tests.delivery.openmetadata.jobs import (
     NOTEBOOK,
     ORDERS,
@@ -75,7 +76,7 @@ def test_the_same_rows_again_are_read_and_nothing_is_written(
     assert len(runs(receiver)) == 1
 
 
-def test_another_job_of_the_same_statement_adds_its_run_alone(
+def test_another_job_of_the_same_statement_adds_its_run_and_counts_alone(
     server: OpenMetadataServer, receiver: OpenMetadataDelivery
 ) -> None:
     first, second = job_facts(columns=[("id", "key")]), job_facts(columns=[("id", "key")])
@@ -85,8 +86,9 @@ def test_another_job_of_the_same_statement_adds_its_run_alone(
 
     deliver(receiver, replace(second, job=later))
 
-    [only] = writes(server)
-    assert only.endswith("/status")
+    counted, run = writes(server)
+    assert counted.startswith("PUT /v1/usage/table/")
+    assert run.endswith("/status")
     assert len(runs(receiver)) == 2
 
 
@@ -149,9 +151,39 @@ def test_a_table_that_was_made_again_has_its_edge(
     server.hard_delete(ORDERS)
     server.add_table(ORDERS, {"Id": "BIGINT"})
 
-    deliver(receiver, job_facts(columns=[("id", "key")]))
+    deliver(receiver, job_facts(columns=[("id", "key")], finished=datetime.now(UTC)))
 
     assert pairs(edge(receiver, server, ORDERS, SPEND)) == {("Id", "key")}
+
+
+def test_rows_of_one_edge_that_wait_together_are_written_once(
+    server: OpenMetadataServer, receiver: OpenMetadataDelivery
+) -> None:
+    """
+    What was read after a job had ended shows all that it can tell.
+    """
+    deliver(receiver, job_facts(columns=[("id", "key")]))
+    server.clear_requests()
+
+    for minute in range(3):
+        later = NOON.replace(minute=minute + 1)
+        deliver(receiver, job_facts(columns=[("id", "key")], started=later))
+    assert [request.path for request in server.requests if "ineage" in request.path] == []
+
+    deliver(receiver, job_facts(columns=[("id", "key")], finished=datetime.now(UTC)))
+    assert [request.method for request in server.requests if "ineage" in request.path] == ["GET"]
+
+
+def test_what_others_add_a_moment_after_we_read_it_stays(
+    server: OpenMetadataServer, receiver: OpenMetadataDelivery
+) -> None:
+    deliver(receiver, job_facts(columns=[("id", "key")]))
+    theirs = {"fromColumns": [f"{ORDERS}.Price"], "toColumn": f"{SPEND}.total"}
+    put_edge(receiver, server, {"columnsLineage": [theirs]})
+
+    deliver(receiver, job_facts(columns=[("id", "total")]))
+
+    assert pairs(edge(receiver, server, ORDERS, SPEND)) == {("Price", "total"), ("Id", "total")}
 
 
 def test_a_notebook_that_only_reads_hangs_below_its_tables(

@@ -102,7 +102,7 @@ def test_figures_of_the_data_have_units_and_a_time() -> None:
     )
     found = details_of(asset(), profile, [], server_page="")
 
-    assert dict(found.facts) == {"Data": "12,345 rows, 4.57 kB (2026-01-31 at 12:00 UTC)"}
+    assert dict(found.facts) == {"Data": "12,345 rows, 4.6 kB (2026-01-31 at 12:00 UTC)"}
     assert found.columns == {"id": "12,345 different, 0 NULL, 1 to 9.5", "note": "3 NULL"}
 
 
