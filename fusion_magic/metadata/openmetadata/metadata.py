@@ -146,10 +146,8 @@ class OpenMetadataMetadata:
             kept |= self._fetched(old, kept)
         else:
             self._refresh_soon([fqn for fqn in fqns if now - kept[fqn].at > self._max_age_s / 2])
-        if time.monotonic() >= self._away_until:
-            self._reports.know_failed()
         found = {fqn: entity for fqn in fqns if (entity := kept[fqn].entity) is not None}
-        return self._reports.with_alerts(found)
+        return self._reports.with_alerts(found, may_ask=time.monotonic() >= self._away_until)
 
     def find_ignoring_case(self, fqns: Sequence[str]) -> Mapping[str, tuple[Entity, ...]]:
         """See ``Metadata.find_ignoring_case``; a look-up has brought the names of other cases along."""
