@@ -25,7 +25,7 @@ from fusion_magic.errors import (
     MetadataUnavailable,
     MissingExtra,
 )
-from fusion_magic.metadata import Details, Entity, EntityPage
+from fusion_magic.metadata import Details, Entity, EntityPage, Join
 from fusion_magic.metadata.encoding import trino_key
 from fusion_magic.metadata.openmetadata.cache import FORMAT, Cache, Kept
 from fusion_magic.metadata.openmetadata.following import Follower
@@ -234,6 +234,10 @@ class OpenMetadataMetadata:
     def details(self, entity: Entity) -> Details:
         """See ``Metadata.details``; what the token may not see is left out."""
         return self._reports.details(entity)
+
+    def joins(self, entity: Entity) -> Sequence[Join]:
+        """See ``Metadata.joins``: those of the last 30 days."""
+        return self._reports.joins(entity)
 
     def trino_schema(self, schema: Sequence[str]) -> tuple[str, ...] | None:
         """See ``Metadata.trino_schema``."""
