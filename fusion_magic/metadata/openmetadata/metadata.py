@@ -141,7 +141,7 @@ class OpenMetadataMetadata:
         self._follower.look()
         kept = self._cache.names(fqns)
         now = time.time()
-        old = [fqn for fqn in fqns if fqn not in kept or self._is_old(kept[fqn], now)]
+        old = [fqn for fqn in fqns if fqn not in kept or _is_old(kept[fqn], now, self._max_age_s)]
         if old:
             kept |= self._fetched(old, kept)
         else:
@@ -271,10 +271,6 @@ class OpenMetadataMetadata:
         self._server.close()
         self._cache.close()
 
-    def _is_old(self, kept: Kept, now: float) -> bool:
-        most_s = self._max_age_s if kept.entity is not None else UNKNOWN_S
-        return kept.is_stale or now - kept.at > most_s
-
     def _fetched(self, fqns: Sequence[str], kept: Mapping[str, Kept]) -> dict[str, Kept]:
         """
         What the server says now; where it does not answer, what is kept of names that it knew.
@@ -355,6 +351,11 @@ class OpenMetadataMetadata:
             pass  # the cell that needs it will say so
         finally:
             self._refreshing.release()
+
+
+def _is_old(kept: Kept, now: float, max_age_s: float) -> bool:
+    most_s = max_age_s if kept.entity is not None else UNKNOWN_S
+    return kept.is_stale or now - kept.at > most_s
 
 
 def _of_then(kept: Kept) -> Kept:
