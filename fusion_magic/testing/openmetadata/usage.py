@@ -7,7 +7,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from . import events
 from .answers import Answer, Json, bad_request
@@ -104,42 +103,48 @@ def rank(request: Request, kind: str, day: str) -> Answer:
 @ROUTER.on("PUT", "tables/{}/joins")
 def put_joins(request: Request, table_id: str) -> Answer:
     """
-    Say which columns were joined on a day; the same day again replaces it.
+    Say which columns were joined on a day: a pair's count of that day is replaced, and both tables show it.
     """
     request.principal.demand("EditAll")
     table = request.state.get("table", table_id)
     body: Json = request.json()
     columns = {one.rpartition(".")[2] for one in column_fqns(table.data["columns"], table.fqn)}
+    day = str(body["startDate"])
     for one in body.get("columnJoins", ()):
         if one["columnName"] not in columns:
             raise bad_request(f"Invalid column name {one['columnName']}")
-    table.fact("joinsByDay", dict)[str(body["startDate"])] = body
-    table.set_fact("joins", partial(_joins, table))
+        for other in one["joinedWith"]:
+            _join(request, table, one["columnName"], other, day)
     return Answer(200, present(request, table, ("joins",)))
 
 
+def _join(request: Request, table: Entity, column: str, other: Json, day: str) -> None:
+    fqn, count = other["fullyQualifiedName"], int(other["joinCount"])
+    other_table, _, other_column = fqn.rpartition(".")
+    ends = (
+        (table, column, fqn),
+        (request.state.named("table", other_table), other_column, f"{table.fqn}.{column}"),
+    )
+    for end, name, joined in ends:
+        end.fact("joinsByDay", dict)[day, name, joined] = count
+        end.set_fact("joins", partial(_joins, end))
+
+
 def _joins(table: Entity) -> Json:
-    days: dict[str, Json] = table.fact("joinsByDay", dict)
+    counts: dict[tuple[str, str, str], int] = table.fact("joinsByDay", dict)
     first = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=KEPT_DAYS)
-    kept = [body for day, body in days.items() if dt.date.fromisoformat(day) >= first]
     totals: dict[str, dict[str, int]] = {}
-    for body in kept:
-        for one in body.get("columnJoins", ()):
-            _add(totals.setdefault(one["columnName"], {}), one["joinedWith"])
-    shown = [{"columnName": name, "joinedWith": _listed(counts)} for name, counts in totals.items()]
+    for (day, column, joined), count in counts.items():
+        if dt.date.fromisoformat(day) >= first:
+            of_column = totals.setdefault(column, {})
+            of_column[joined] = of_column.get(joined, 0) + count
+    shown = [{"columnName": name, "joinedWith": _listed(found)} for name, found in totals.items()]
     return {
         "startDate": first.isoformat(),
         "dayCount": KEPT_DAYS,
         "columnJoins": shown,
         "directTableJoins": [],
     }
-
-
-def _add(counts: dict[str, int], joined: list[Any]) -> None:
-    for one in joined:
-        counts[one["fullyQualifiedName"]] = (
-            counts.get(one["fullyQualifiedName"], 0) + one["joinCount"]
-        )
 
 
 def _listed(counts: dict[str, int]) -> list[Json]:
