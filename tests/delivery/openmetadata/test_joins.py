@@ -107,6 +107,24 @@ def test_what_cannot_be_told_now_is_told_later(two: OpenMetadataServer) -> None:
     assert joins(two, ORDERS) == {("Id", f"{PEOPLE}.Id"): 1}
 
 
+def test_joins_are_left_out_without_the_right_to_them_and_all_else_goes_on(
+    two: OpenMetadataServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    A bot need not be able to change tables.
+    """
+    receiver, facts = open_receiver(two, statements=Store((BY_ID, 1))), told(started=NOW)
+    deliver(receiver, facts)
+    two.deny("EditAll")
+
+    with caplog.at_level("INFO"):
+        receiver.close()
+
+    assert joins(two, ORDERS) == {}
+    assert "joins are left out" in caplog.text
+    assert receiver._usage._joins._due == set()
+
+
 @pytest.mark.parametrize(
     ("sql", "job"),
     [
