@@ -78,6 +78,7 @@ ELSEWHERE = {
     "testing/openmetadata/listener testing/openmetadata/events",
     "jobs/test_limits.py": "engines/trino/estimates",
     "engines/trino/test_faults.py": "engines/trino/engine engines/trino/client",
+    "engines/trino/test_file_tables.py": "engines/trino/query_tables sql/delimited",
 }
 
 
