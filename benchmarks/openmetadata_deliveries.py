@@ -21,31 +21,40 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID, uuid4
 
-from benchmarks.timing import table
+from benchmarks.timing import median_ms, table
 from fusion_magic import connect
 from fusion_magic.fusion import Fusion
 from fusion_magic.openmetadata.address import parse_address
 from fusion_magic.openmetadata.client import OpenMetadataClient, segment
 from fusion_magic.store import ColumnEdge, Converted, ModelRow, NewJob, Outcome, QueueRow
 from fusion_magic.testing.openmetadata import OpenMetadataServer
+from tests.servers.openmetadata_client import run_official
 
 OTHER = "FUSION_BENCH_OPENMETADATA"
-SERVICE = "fusion_bench"
-SCHEMA = f"{SERVICE}.db.s"
+SERVICE, OFFICIAL = "fusion_bench", "fusion_bench_official"
 DELAY_S = 0.005
-SOURCES, TARGETS, READ, RUNS, NOTEBOOKS = 100, 200, 5, 10, 20
+SOURCES, READ, RUNS, NOTEBOOKS = 100, 5, 10, 20
 COLUMNS = ("id", "amount")
 Edge = tuple[str, str]
 
 
-def edges_of(target: int) -> list[Edge]:
+def edges_of(target: int, service: str = SERVICE) -> list[Edge]:
     """
     The (source, target) of the statement that writes a table.
     """
-    sources = (f"{SCHEMA}.s{(target * 7 + number) % SOURCES:03}" for number in range(READ))
-    return [(source, f"{SCHEMA}.t{target:03}") for source in sources]
+    schema = f"{service}.db.s"
+    sources = (f"{schema}.s{(target * 7 + number) % SOURCES:03}" for number in range(READ))
+    return [(source, f"{schema}.t{target:03}") for source in sources]
+
+
+def targets(rows: int) -> int:
+    """
+    How many tables are written by so many rows.
+    """
+    return max(rows // READ // RUNS, 1)
 
 
 def fill_queue(fusion: Fusion, rows: int) -> None:
@@ -53,7 +62,7 @@ def fill_queue(fusion: Fusion, rows: int) -> None:
     Finish as many jobs as have that many rows, as cells do.
     """
     for number in range(rows // READ):
-        target = number % max(rows // READ // RUNS, 1)
+        target = number % targets(rows)
         edges = edges_of(target)
         sources = " JOIN ".join(source for source, _ in edges)
         sql = f"INSERT INTO {edges[0][1]} SELECT id, amount FROM {sources} WHERE id = {number}"
@@ -84,54 +93,63 @@ def finish_job(fusion: Fusion, job_id: UUID, sql: str, notebook: str, edges: lis
 
 def serve(pipe: Connection) -> None:
     """
-    The test server in a process of its own, which says how often it was asked when it is told to end.
+    The test server in a process of its own, until it is told to end.
     """
     with OpenMetadataServer(version="1.6.0") as server:
         server.delay_s = DELAY_S
         pipe.send((server.url, server.token))
         pipe.recv()
-        pipe.send(len(server.requests))
 
 
 @contextmanager
-def test_server(asked: list[int]) -> Iterator[tuple[str, str]]:
+def test_server() -> Iterator[tuple[str, str]]:
     """
     Its address and token.
     """
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs,))
     process.start()
-    yield ours.recv()
-    ours.send("end")
-    asked.append(ours.recv())
-    process.join()
+    try:
+        yield ours.recv()
+    finally:
+        ours.send("end")
+        process.join()
 
 
-def fill_server(url: str, token: str) -> int:
+def open_client(url: str, token: str) -> OpenMetadataClient:
     """
-    Make the tables; how many requests that took.
+    One that waits long: three hundred tables are not deleted in a moment.
     """
-    client = OpenMetadataClient(parse_address(url, setting="", token=token), token=token)
-    service = {"name": SERVICE, "serviceType": "CustomDatabase"}
-    client.put("services/databaseServices", service, dict[str, Any])
-    client.put("databases", {"name": "db", "service": SERVICE}, dict[str, Any])
-    client.put("databaseSchemas", {"name": "s", "database": f"{SERVICE}.db"}, dict[str, Any])
+    address = parse_address(url, setting="", token=token)
+    return OpenMetadataClient(address, token=token, timeout_s=900)
+
+
+def fill_server(url: str, token: str, rows: int, service: str = SERVICE) -> None:
+    """
+    Make the tables.
+    """
+    client = open_client(url, token)
+    body = {"name": service, "serviceType": "CustomDatabase"}
+    client.put("services/databaseServices", body, dict[str, Any])
+    client.put("databases", {"name": "db", "service": service}, dict[str, Any])
+    client.put("databaseSchemas", {"name": "s", "database": f"{service}.db"}, dict[str, Any])
     columns = [{"name": name, "dataType": "BIGINT"} for name in COLUMNS]
-    names = [f"s{n:03}" for n in range(SOURCES)] + [f"t{n:03}" for n in range(TARGETS)]
-    for name in names:
-        body = {"name": name, "databaseSchema": SCHEMA, "columns": columns}
-        client.put("tables", body, dict[str, Any])
+    edges = [edge for target in range(targets(rows)) for edge in edges_of(target, service)]
+    for name in dict.fromkeys(name for edge in edges for name in edge):
+        schema, _, table_name = name.rpartition(".")
+        table = {"name": table_name, "databaseSchema": schema, "columns": columns}
+        client.put("tables", table, dict[str, Any])
     client.close()
-    return len(names) + 3
 
 
 def clear_server(url: str, token: str) -> None:
     """
     Take away what was made.
     """
-    client = OpenMetadataClient(parse_address(url, setting="", token=token), token=token)
+    client = open_client(url, token)
     notebooks = [("pipelines", f'fusion."{SERVICE}{n}.ipynb"') for n in range(NOTEBOOKS)]
-    for kind, name in [*notebooks, ("services/databaseServices", SERVICE)]:
+    services = [("services/databaseServices", name) for name in (SERVICE, OFFICIAL)]
+    for kind, name in [*notebooks, *services]:
         found = client.get(f"{kind}/name/{segment(name)}", dict[str, Any])
         if found is not None:
             query = {"hardDelete": "true", "recursive": "true"}
@@ -164,6 +182,25 @@ def deliver(url: str, token: str, rows: int) -> float:
         return taken
 
 
+@contextmanager
+def timed_requests() -> Iterator[dict[str, list[float]]]:
+    """
+    Seconds that each request waited for its answer, by what it asks for.
+    """
+    taken: dict[str, list[float]] = {}
+    exchange = OpenMetadataClient._exchange
+
+    def timed(client: Any, method: str, target: str, *more: Any) -> Any:
+        began = time.perf_counter()
+        answer = exchange(client, method, target, *more)
+        kind = f"{method} {target.partition('/v1/')[2].split('/')[0].partition('?')[0]}"
+        taken.setdefault(kind, []).append(time.perf_counter() - began)
+        return answer
+
+    with patch.object(OpenMetadataClient, "_exchange", timed):
+        yield taken
+
+
 def main(rows: int = 10_000) -> None:
     """
     Print rows a second, and requests and memory beside them.
@@ -172,31 +209,47 @@ def main(rows: int = 10_000) -> None:
     if url := os.environ.get(f"{OTHER}_URL"):
         to_another(url, Path(os.environ[f"{OTHER}_TOKEN_FILE"]).read_text().strip(), rows)
         return
-    asked: list[int] = []
-    with test_server(asked) as (url, token):
-        made = fill_server(url, token)
-        taken = deliver(url, token, rows)
-    own = [
-        ("rows delivered", rows / taken, "/s"),
-        ("requests a row", (asked[0] - made) / rows, ""),
-        ("memory at most", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "MB"),
-    ]
-    table(
-        f"Lineage to OpenMetadata, {rows:,} rows over {rows // RUNS:,} edges", own, base=own[0][0]
-    )
+    with test_server() as (url, token), timed_requests() as taken:
+        fill_server(url, token, rows)
+        taken.clear()
+        seconds = deliver(url, token, rows)
+    show("a server that answers after 5 ms", rows, seconds, taken)
 
 
 def to_another(url: str, token: str, rows: int) -> None:
     """
-    Print rows a second on a server that is there.
+    Print rows a second on a server that is there, and those of the official client, which sends the same edges between other tables.
     """
-    fill_server(url, token)
     try:
-        taken = deliver(url, token, rows)
+        fill_server(url, token, rows)
+        with timed_requests() as taken:
+            seconds = deliver(url, token, rows)
+        show(url, rows, seconds, taken)
+        fill_server(url, token, rows, OFFICIAL)
+        jobs = range(rows // READ)
+        edges = [edge for job in jobs for edge in edges_of(job % targets(rows), OFFICIAL)]
+        given = {"url": url, "token": token, "edges": edges, "columns": COLUMNS}
+        official = run_official("1.6", {"send_edges": given})["send_edges"]["seconds"]
+        print(f"  the official client's rows {rows / official:>28.2f} /s")
     finally:
         clear_server(url, token)
-    shown = [("rows delivered", rows / taken, "/s")]
-    table(f"Lineage to {url}, {rows:,} rows", shown, base=shown[0][0])
+
+
+def show(where: str, rows: int, seconds: float, taken: dict[str, list[float]]) -> None:
+    """
+    Print what was measured.
+    """
+    waited = sum(map(sum, taken.values()))
+    own: list[tuple[str, float, str]] = [
+        ("rows delivered", rows / seconds, "/s"),
+        ("requests a row", sum(map(len, taken.values())) / rows, ""),
+        ("answers waited for at once, on average", waited / seconds, ""),
+        ("memory at most", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "MB"),
+    ]
+    kinds = sorted(taken.items(), key=lambda one: -sum(one[1]))
+    own += [(f"{kind}, × {len(times)}", median_ms(times), "ms") for kind, times in kinds[:8]]
+    edges = rows // RUNS
+    table(f"Lineage to {where}, {rows:,} rows over {edges:,} edges", own, base=own[0][0])
 
 
 if __name__ == "__main__":

@@ -65,8 +65,7 @@ class Settings:
             all that counts. As a text, JSON.
         files_trino_schema: A schema of Trino's Hive connector, such as ``hive.fusion``, in which a container of files becomes a
             view while a query reads it. Without it, a container is read where a catalog has its name.
-        files_trino_places: How Trino's catalog calls places of files: a table of ``"/data" = "local:///data"``; as a text, pairs
-            with spaces between them.
+        files_trino_places: How Trino's catalog calls places of files: a table of ``"/data" = "local:///data"``, or such pairs.
         results_url: Where stored results go: a folder, or a bucket such as ``s3://lake/fusion``.
         results_trino_schema: A schema of Trino's Hive connector, such as ``hive.fusion``, in which a stored result becomes a table
             while a query reads it. Without it, Trino cannot read stored results.
@@ -77,7 +76,7 @@ class Settings:
         worker_idle_s: Seconds without work after which an automatically started worker ends.
         worker_lease_s: Seconds without a sign of life after which a worker's jobs go to another worker.
         worker_attempts: How many times a job is begun whose worker died.
-        jobs_cancel_others: ``yes`` lets everybody cancel everybody's jobs.
+        jobs_cancel_others: ``yes`` lets everybody cancel everybody's jobs, and forget their lineage.
         delivery_url: Where lineage goes besides the store's own graph: ``openmetadata+https://host/api``,
             ``openlineage+file:///events.jsonl`` or ``openlineage+https://host/api/v1/lineage``. Several URLs stand in a list, or
             are separated by spaces.
@@ -85,10 +84,12 @@ class Settings:
             ``metadata.url`` is sent the metadata's token.
         delivery_sql: What is told of a statement's text: ``masked`` puts ``?`` for each string and number, ``full`` leaves them
             in, ``none`` tells nothing of it.
+        delivery_ingestion: How a table that a job has made becomes known to OpenMetadata: ``pipeline`` triggers the metadata pipeline
+            of its service, ``create`` writes the table, ``auto`` writes it where no pipeline can bring it, ``none`` waits.
         delivery_usage: ``yes`` tells OpenMetadata who ran which statement on which tables, and how often a table is read; ``no`` tells
             lineage alone.
         governance_warn: The tags of tables and columns that a cell tells, or whole classifications, with spaces between them.
-        governance_refuse: The tags, or ``deprecated``, ``draft`` and ``tests``, of which a cell that reads them is refused until
+        governance_refuse: The tags, or ``deleted``, ``deprecated``, ``draft`` and ``tests``, of which a cell that reads them is refused until
             ``--acknowledge REASON`` says why it is right.
         governance_max_scan: The most that a statement may read, such as ``50 GB``, by the engine's estimate; 0 for no limit.
         governance_max_rows: The most rows that a query may give, by the engine's estimate; 0 for no limit.
@@ -127,6 +128,7 @@ class Settings:
     delivery_url: str = ""
     delivery_token: str | None = None
     delivery_sql: str = "masked"
+    delivery_ingestion: str = "auto"
     delivery_usage: str = "yes"
     governance_warn: str = "PII"
     governance_refuse: str = ""
@@ -157,8 +159,7 @@ class Settings:
         """
         ``catalog_properties`` by the FQN of a service or a database.
         """
-        found: dict[str, dict[str, str]] = json.loads(self.catalog_properties or "{}")
-        return found
+        return dict(json.loads(self.catalog_properties or "{}"))
 
     @property
     def trino_places(self) -> dict[str, str]:
@@ -231,6 +232,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "worker_start": ("auto", "never"),
     "jobs_cancel_others": ("yes", "no"),
     "delivery_sql": ("full", "masked", "none"),
+    "delivery_ingestion": ("auto", "pipeline", "create", "none"),
     "delivery_usage": ("yes", "no"),
 }
 _AGES = ("metadata_max_age", "events_poll")

@@ -30,6 +30,7 @@ Every exception of this package, split by who can act on it.
     ├── JobFailed                  a background job that did not come to its end, read by who waits for it
     ├── JobTimeout                 a background job that takes longer than somebody wanted to wait
     ├── DeliveryError              a receiver of lineage did not take it; it is tried again
+    │   ├── DeliveryPending        what it needs is under way, so that it waits without counting a try
     │   ├── ReceiverUnavailable    it does not answer, so that its rows wait however long that takes
     │   └── PermanentDeliveryError it never will
     ├── ResultsUnavailable         the keeper of the place where results are stored
@@ -367,6 +368,12 @@ class DeliveryError(FusionError):
 class ReceiverUnavailable(DeliveryError):
     """
     A receiver of lineage does not answer, or does not accept the token: its rows wait however long that takes.
+    """
+
+
+class DeliveryPending(DeliveryError):
+    """
+    What a row needs is under way at a receiver of lineage: it is looked at again soon, however often that takes.
     """
 
 

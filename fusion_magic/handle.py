@@ -15,7 +15,7 @@ from uuid import UUID
 from fusion_magic.config import load_settings
 from fusion_magic.engines import Progress
 from fusion_magic.errors import JobFailed, JobTimeout, QueryCanceled, UnknownJob
-from fusion_magic.jobs.queries import cancel
+from fusion_magic.jobs.queries import cancel, require_own
 from fusion_magic.jobs.stored_results import open_result
 from fusion_magic.processes.presence import find_alive
 from fusion_magic.results import Result
@@ -23,6 +23,7 @@ from fusion_magic.store import Job, JobStatus
 from fusion_magic.wiring import Wiring
 
 if TYPE_CHECKING:
+    from fusion_magic.processes.forgetting import ForgottenEdge
     from fusion_magic.store import ColumnEdge, ModelRow, QueueRow
 
 FIRST_POLL_S = 0.02
@@ -144,6 +145,27 @@ class JobHandle:
             cancels_others=settings.jobs_cancel_others == "yes",
         )
         return status.value
+
+    def forget_lineage(self) -> list[ForgottenEdge]:
+        """
+        Take back the edges that this job alone has given, from the queue, the receivers and the store's own graph.
+
+        Raises:
+            NotAllowed: It is somebody else's.
+            InvalidArgument: It has no lineage, a receiver cannot take anything back, or a scheduler is just delivering.
+            DeliveryError: A receiver does not do it now.
+        """
+        from fusion_magic.processes.forgetting import forget_lineage
+
+        settings, job = self._wiring.settings, self.job
+        if settings.jobs_cancel_others != "yes":
+            require_own(job, settings.owner)
+        receivers = self._wiring.open_deliveries()
+        try:
+            return forget_lineage(self._wiring.store, receivers, job)
+        finally:
+            for receiver in receivers:
+                receiver.close()
 
     def _outcome(self, job: Job) -> Result:
         if job.status is JobStatus.CANCELED:

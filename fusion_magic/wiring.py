@@ -244,11 +244,15 @@ class Wiring:
 
         background, poll_s = [recovery_loop(self.recover)], self.settings.events_poll_s
         if events is not None or poll_s is not None:
-            source, changes = change_source(self.metadata), self.store.changes
-            secret = self.settings.events_secret
-            background.append(
-                hearing_of_changes(source, changes, address=events, secret=secret, poll_s=poll_s)
+            hearing = hearing_of_changes(
+                change_source(self.metadata),
+                self.store,
+                address=events,
+                secret=self.settings.events_secret,
+                poll_s=poll_s,
+                max_age_s=self.settings.metadata_max_age_s,
             )
+            background.append(hearing)
         return Scheduler(self.store, self.open_deliveries(), background=_together(background))
 
     def deliver_soon(self) -> None:
@@ -311,6 +315,7 @@ class Wiring:
             made_columns=self._made_columns,
             result_columns=columns_of_result,
             stored_by=lambda name, before: stored_by(store, name, before),
+            ingestion=self.settings.delivery_ingestion,
             is_usage_told=self.settings.delivery_usage == "yes",
         )
 

@@ -34,6 +34,7 @@ ELSEWHERE = {
     "contracts/test_processes.py": "store/sql/processes",
     "contracts/test_changes.py": "store/sql/changes metadata/changes",
     "processes/test_attempt.py": "processes/payload",
+    "processes/test_event_poller.py": "processes/repeating",
     "processes/test_worker.py": "handle",
     "delivery/openmetadata/test_receiver.py": "delivery/openmetadata/locks delivery/openmetadata/services",
     "processes/test_scheduler.py": "delivery/local delivery/openlineage",
@@ -77,6 +78,7 @@ ELSEWHERE = {
     "testing/openmetadata/test_server.py": "testing/openmetadata/controls testing/openmetadata/fillable testing/openmetadata/filling "
     "testing/openmetadata/listener testing/openmetadata/events",
     "jobs/test_limits.py": "engines/trino/estimates",
+    "jobs/test_views.py": "commands/about_views",
     "engines/trino/test_faults.py": "engines/trino/engine engines/trino/client",
     "engines/trino/test_file_tables.py": "engines/trino/query_tables sql/delimited",
 }

@@ -25,6 +25,7 @@ def all_commands() -> dict[str, Command]:
         about_catalog,
         about_jobs,
         about_parts,
+        about_views,
         catalog_files,
         catalog_sync,
     )
@@ -34,6 +35,7 @@ def all_commands() -> dict[str, Command]:
         *about_catalog.COMMANDS,
         *catalog_files.COMMANDS,
         *catalog_sync.COMMANDS,
+        *about_views.COMMANDS,
         *about_parts.COMMANDS,
     )
     found = {command.name: command for command in ours}

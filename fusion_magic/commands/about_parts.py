@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusion_magic.commands.command import Command
 from fusion_magic.errors import InvalidArgument
-from fusion_magic.flags import argument
+from fusion_magic.flags import argument, option
 from fusion_magic.present import Answer, Text
 from fusion_magic.present.diagnosis import Diagnosis
 from fusion_magic.present.tables import Table, count
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fusion_magic.errors import InvalidSettings
     from fusion_magic.fusion import Fusion
 
-ACTIONS = ("list", "retry", "drop")
+ACTIONS = ("list", "retry", "drop", "forget")
 _SHOWN_SETTINGS = (
     "profile",
     "engine_url",
@@ -48,9 +48,18 @@ class QueueOptions:
     """
 
     action: str = argument(
-        "ACTION", help="list all rows; retry or drop a dead letter", default="list", choices=ACTIONS
+        "ACTION",
+        help="list all rows; retry or drop a dead letter; forget a job's lineage",
+        default="list",
+        choices=ACTIONS,
     )
     letter: int | None = argument("ID", help="of a dead letter, for retry and drop", read=_letter)
+    job: str | None = option(
+        "--job",
+        metavar="ID",
+        help="for forget: the job whose edges are removed from the receivers, as far as it alone gave them",
+        completes="job",
+    )
 
 
 def profile(fusion: Fusion, _: NoOptions) -> Answer:
@@ -101,6 +110,10 @@ def queue(fusion: Fusion, options: QueueOptions) -> Answer:
     Lineage that waits for delivery, and what was given up.
     """
     outbox = fusion.store.outbox
+    if (options.action == "forget") != (options.job is not None):
+        raise InvalidArgument("forget and --job ID belong together.")
+    if options.job is not None:
+        return _forget(fusion, options.job)
     if options.action != "list":
         change = outbox.revive if options.action == "retry" else outbox.drop
         if options.letter is None or not change(options.letter):
@@ -119,6 +132,18 @@ def queue(fusion: Fusion, options: QueueOptions) -> Answer:
     ]
     columns = ("State", "Id", "Command", "From", "To", "Error") if rows else ()
     return Answer(shown=Table(columns, rows, caption=count(len(rows), "row")), data=data)
+
+
+def _forget(fusion: Fusion, job_id: str) -> Answer:
+    edges = fusion.job(job_id).forget_lineage()
+    data = [
+        {"from_fqn": edge.source, "model_name_fqn": edge.target, "stays": edge.stays}
+        for edge in edges
+    ]
+    rows = [(e.source, e.target, f"stays: {e.stays}" if e.stays else "removed") for e in edges]
+    return Answer(
+        shown=Table(("From", "To", "Outcome"), rows, caption=count(len(rows), "edge")), data=data
+    )
 
 
 def migrate(fusion: Fusion, _: NoOptions) -> Answer:
@@ -145,7 +170,7 @@ COMMANDS = (
     ),
     Command(
         name="queue",
-        help="Lists lineage that waits for delivery and what was given up; retries or drops that.",
+        help="Lists lineage that waits for delivery and what was given up; retries or drops that; forgets a job's lineage.",
         answer=queue,
         options=QueueOptions,
     ),

@@ -7,6 +7,7 @@ receiver may count on:
 - Rows of one target come one after another, by rising id: a table's INGESTION before the edges that lead to it.
 - A row may come again. Its effect is idempotent, and what is told is the same both times.
 - An error that is no ``PermanentDeliveryError`` brings the row again, later each time; after a number of times it is a dead letter.
+- ``DeliveryPending`` brings it again soon, however often; rows of other targets go on.
 - ``ReceiverUnavailable`` brings it again however often, and the rows behind it wait as well.
 - Calls come one at a time, unless the receiver has a true ``is_concurrent``: then those for different targets may come at once.
 - A row is held for ``scheduler.LEASE_S`` and for as long as the call takes beyond it.
@@ -17,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from fusion_magic.metadata import Column
 from fusion_magic.store import ColumnEdge, Job, Message, ModelRow
@@ -69,6 +70,7 @@ class DeliveryContext:
         made_columns: The columns of a table by its FQN and its name in the engine, as the engine itself has it; none where it has no
             such table.
         result_columns: The columns of the rows that a job has stored.
+        ingestion: How a table becomes known that a receiver of metadata lacks: ``auto``, ``pipeline``, ``create`` or ``none``.
         is_usage_told: Whether use is told besides lineage: who ran which statement on what, and how often.
         stored_by: The job that had stored the newest result of a name at a time; None where there was none.
     """
@@ -81,6 +83,7 @@ class DeliveryContext:
     made_columns: Callable[[str, str], Sequence[Column]] = _no_columns
     result_columns: Callable[[Job], Sequence[Column]] = _no_columns
     stored_by: Callable[[str, datetime], Job | None] = _nobody
+    ingestion: str = "auto"
     is_usage_told: bool = True
 
 
@@ -110,5 +113,37 @@ class Delivery(Protocol):
     def close(self) -> None:
         """
         Let go of connections.
+        """
+        ...
+
+
+@runtime_checkable
+class Expecting(Protocol):
+    """
+    A receiver that wants to know what it is told next.
+    """
+
+    def expect(self, rows: Sequence[tuple[Message, JobFacts]]) -> None:
+        """
+        Do at once what several rows of one target share. Each of them is delivered afterwards, unless something comes in between.
+
+        Raises:
+            FusionError: It is left to the rows.
+        """
+        ...
+
+
+@runtime_checkable
+class Forgetting(Protocol):
+    """
+    A receiver that can take back what it was told.
+    """
+
+    def forget(self, source: str, target: str, facts: JobFacts) -> str | None:
+        """
+        Remove an edge that no other job has given; why it stays, where it is somebody else's as well.
+
+        Raises:
+            DeliveryError: It may be tried again.
         """
         ...

@@ -24,5 +24,9 @@ class LocalDelivery:
         if message.row.from_fqn is not None:
             self._outbox.keep_edge(message)
 
+    def forget(self, source: str, target: str, facts: JobFacts) -> str | None:
+        """See ``Forgetting.forget``: the store itself forgets the job."""
+        return None
+
     def close(self) -> None:
         """See ``Delivery.close``."""

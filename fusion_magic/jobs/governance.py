@@ -1,7 +1,7 @@
 """
 What is to be known of the tables that a statement reads, by the metadata: told in a cell, or a reason not to run it.
 
-Each finding has a topic: a tag of OpenMetadata, or ``deprecated``, ``draft``, ``tests``. The settings say which tags are told
+Each finding has a topic: a tag of OpenMetadata, or ``deleted``, ``deprecated``, ``draft``, ``tests``. The settings say which tags are told
 (``governance.warn``) and which topics refuse a statement (``governance.refuse``) until somebody gives a reason (``--acknowledge``).
 """
 
@@ -21,7 +21,7 @@ PERSONAL_DATA = (
     "PII"  # OpenMetadata's classification; its tags are PII.Sensitive, PII.NonSensitive, PII.None
 )
 HARMLESS = frozenset({"PII.None"})  # unless a setting names it
-ALWAYS_TOLD = ("deprecated", "draft", "tests")
+STATES = ("deleted", "deprecated", "draft", "tests")  # told always
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class GovernanceRules:
     What is told, and what refuses a statement.
 
     Attributes:
-        warn: Tags, or classifications, that are told besides ``ALWAYS_TOLD``.
+        warn: Tags, or classifications, that are told besides ``STATES``.
         refuse: Tags, classifications and topics that refuse a statement.
         limits: What a statement may read and give.
     """
@@ -63,7 +63,7 @@ def find_notices(
     had, every tagged column of the entity counts.
     """
     read = _read(translation)
-    wanted = (*ALWAYS_TOLD, *rules.warn, *rules.refuse)
+    wanted = (*STATES, *rules.warn, *rules.refuse)
     found = _findings(read, lineage, wanted)
     return (*_away(read.values()), *dict.fromkeys(finding.text for finding in found))
 
@@ -97,13 +97,16 @@ def _findings(
     What concerns *wanted*, by topic and then by table.
     """
     found: list[Finding] = []
-    for topic in ("deprecated", "draft", "tests"):
+    for topic in STATES:
         if topic in wanted:
             found += [f for e in read.values() for f in _states(e) if f.topic == topic]
     return found + [f for e in read.values() for f in _tagged(e, lineage, wanted)]
 
 
 def _states(entity: Entity) -> Iterator[Finding]:
+    if entity.deleted:
+        # Its FQN is refused; the engine's own name for it still leads to what the engine has.
+        yield Finding("deleted", f"{entity.fqn}: {entity.deleted}")
     if entity.deprecated:
         yield Finding("deprecated", f"{entity.fqn} is deprecated: {entity.deprecated}")
     for alert in entity.alerts:

@@ -47,7 +47,8 @@ def check_limits(engine: Engine, translation: Translation, limits: Limits) -> tu
 
 
 def _reads(translation: Translation) -> bool:
-    return any(reference.role == "source" for reference in translation.references)
+    is_view = translation.kind in {"CREATE VIEW", "CREATE MATERIALIZED VIEW"}
+    return not is_view and any(r.role == "source" for r in translation.references)
 
 
 def _estimated(engine: Engine, translation: Translation) -> Plan:

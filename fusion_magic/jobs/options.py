@@ -23,21 +23,30 @@ Parameters = Mapping[str, object] | Callable[[str], object]
 # What the converted query holds already, or nobody asks for in another process.
 _NOT_SENT = frozenset({"params", "refs", "limit", "priority", "create_catalogs"})
 # In a cell of several statements these belong to the last one.
-_OF_THE_LAST = ("name", "into", "if_exists", "cache")
+_OF_THE_LAST = ("name", "into", "view", "materialized", "if_exists", "cache")
 
 
 @dataclass(frozen=True, slots=True)
 class WriteTarget:
     """
-    The table that a query's rows are written to by the engine, and what happens where it exists.
+    The table that a query's rows are written to by the engine, or the view that it becomes, and what happens where it exists.
 
     Attributes:
         table: Its FQN, or a Trino name.
         if_exists: ``fail``, ``append`` or ``replace``.
+        made: ``TABLE``, ``VIEW`` or ``MATERIALIZED VIEW``.
     """
 
     table: str
     if_exists: str = "fail"
+    made: str = "TABLE"
+
+    @property
+    def kind(self) -> str:
+        """
+        The kind of the statement that the engine is given.
+        """
+        return writing_kind(self.if_exists, self.made)
 
 
 def parse_value(text: str) -> object:
@@ -86,7 +95,10 @@ class RunOptions:
         limit: Most rows wanted.
         name: Stores the rows under this name, from where other notebooks and later SQL read them.
         into: Lets the engine write the rows to this table, named by an FQN, instead of returning them.
-        if_exists: What happens where that table exists: ``fail``, ``append`` the rows or ``replace`` it.
+        view: Makes this view of the query, named by an FQN, instead of running it. One that a job of this store has made is
+            replaced.
+        materialized: Whether the view keeps its rows.
+        if_exists: What happens where that table or view exists: ``fail``, ``append`` the rows or ``replace`` it.
         cache: An age such as ``1h``: reuses the stored result of the same query of yours if it is younger and its tables have
             not changed.
         acknowledge: Why the statement may read what ``governance.refuse`` names; kept with the job.
@@ -122,10 +134,14 @@ class RunOptions:
     into: str | None = option(
         "--into", metavar="TABLE", help="let the engine write the rows to this table"
     )
+    view: str | None = option(
+        "--view", metavar="VIEW", help="make this view of the query instead of running it"
+    )
+    materialized: bool = switch("--materialized", help="let that view keep its rows")
     if_exists: str = choice(
         "fail",
         Flag(names=("--append",), help="add the rows to that table if it exists", value="append"),
-        Flag(names=("--replace",), help="replace that table if it exists", value="replace"),
+        Flag(names=("--replace",), help="replace that table or view if it exists", value="replace"),
     )
     cache: str | None = option(
         "--cache",
@@ -153,16 +169,7 @@ class RunOptions:
     origin: str = ""
 
     def __post_init__(self) -> None:
-        writing_kind(self.if_exists)
-        if self.into is None and self.if_exists != "fail":
-            raise InvalidArgument(
-                "--append and --replace say what --into does.", hint="--into TABLE --append"
-            )
-        if self.name is not None and self.into is not None:
-            raise InvalidArgument(
-                "Rows are stored under a name, or written to a table by the engine, not both.",
-                hint="Give --name or --into.",
-            )
+        self._check_target()
         if self.name is not None:
             from fusion_magic.results.storage import check_name
 
@@ -174,11 +181,31 @@ class RunOptions:
                 "--acknowledge wants a reason.", hint="--acknowledge 'ticket 4711'"
             )
 
+    def _check_target(self) -> None:
+        writing_kind(self.if_exists, self.target.made if self.target is not None else "TABLE")
+        if self.target is None and self.if_exists != "fail":
+            raise InvalidArgument(
+                "--append and --replace say what --into and --view do.",
+                hint="--into TABLE --append",
+            )
+        if self.materialized and self.view is None:
+            raise InvalidArgument(
+                "--materialized says how a view is made.", hint="--view VIEW --materialized"
+            )
+        if [self.name, self.into, self.view].count(None) < 2:
+            raise InvalidArgument(
+                "Rows are stored under a name, written to a table by the engine, or are a view: one of these.",
+                hint="Give --name, --into or --view.",
+            )
+
     @property
     def target(self) -> WriteTarget | None:
         """
-        Where the engine writes the rows; None where they are returned.
+        Where the engine writes the rows, or the view that it makes; None where they are returned.
         """
+        if self.view is not None:
+            made = "MATERIALIZED VIEW" if self.materialized else "VIEW"
+            return WriteTarget(self.view, self.if_exists, made)
         return WriteTarget(self.into, self.if_exists) if self.into is not None else None
 
     @property

@@ -58,7 +58,7 @@ def require_own(job: Job, owner: str) -> None:
     if job.owner and job.owner != owner:
         raise NotAllowed(
             f"Job {str(job.id)[:8]} is {job.owner}'s, not {owner}'s.",
-            hint="Its owner can cancel it; so can everybody where jobs.cancel_others is yes.",
+            hint="Its owner can do that; so can everybody where jobs.cancel_others is yes.",
         )
 
 

@@ -47,6 +47,13 @@ class ResolvedName:
     fqn: str | None
     is_rewritten: bool
 
+    @property
+    def is_result(self) -> bool:
+        """
+        Whether it is a stored result.
+        """
+        return self.fqn is not None and parse_fqn(self.fqn).parts[:2] == RESULT_SERVICE
+
 
 @dataclass(frozen=True, slots=True)
 class NameResolver:

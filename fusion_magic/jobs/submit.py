@@ -18,6 +18,7 @@ from fusion_magic.jobs.governance import DEFAULT_RULES, GovernanceRules, refuse
 from fusion_magic.jobs.options import RunOptions
 from fusion_magic.jobs.resolve import NameResolver
 from fusion_magic.jobs.translate import Translation, translate
+from fusion_magic.jobs.views import replacing_own
 from fusion_magic.store import Converted, NewJob, NewTask, Store
 
 logger = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ def submit(
             names,
             params=options.params,
             limit=options.limit,
-            into=options.target,
+            into=replacing_own(options.target, store, names.engine.name),
         )
         refuse(translation, options, rules)
         if catalogs is not None:

@@ -24,12 +24,12 @@ from fusion_magic.sql.messages import with_written_names
 from fusion_magic.sql.references import Reference, find_written_query
 from fusion_magic.sql.statement import Statement, parse_statement
 from fusion_magic.sql.write_into import (
+    Writing,
     is_taken,
     taken_hint,
     taken_reference,
     target_reference,
     writing_hint,
-    writing_kind,
 )
 from fusion_magic.store import ModelRow
 
@@ -272,14 +272,15 @@ def _prepare(
         )
     references = with_target(analysis.references, into)
     resolved = names.resolve(references)
+    kind = into.kind if into is not None else statement.kind
+    _refuse_results_in_views(kind, references, resolved)
     own = resolved[: len(analysis.references)]
     edits, paging = edits_of(
         analysis,
         [r.trino_parts if r.is_rewritten else None for r in own],
         values=_parameter_values(analysis, params),
         limit=limit,
-        target=resolved[-1].trino_parts if into is not None else (),
-        if_exists=into.if_exists if into is not None else "fail",
+        writing=Writing(resolved[-1].trino_parts, into.if_exists, into.made) if into else None,
     )
     return Translation(
         statement=statement,
@@ -290,8 +291,25 @@ def _prepare(
         limit=paging.limit,
         offset=paging.offset,
         edits=edits,
-        writing=writing_kind(into.if_exists) if into is not None else "",
+        writing=into.kind if into is not None else "",
     )
+
+
+def _refuse_results_in_views(
+    kind: str, references: tuple[Reference, ...], resolved: tuple[ResolvedName, ...]
+) -> None:
+    """
+    A view would read one version of a stored result for ever, and on Trino a table that is there for one statement.
+    """
+    if kind not in {"CREATE VIEW", "CREATE MATERIALIZED VIEW"}:
+        return
+    for reference, name in zip(references, resolved, strict=True):
+        if name.is_result:
+            raise UnsupportedSql(
+                f"A view cannot read the stored result {'.'.join(reference.parts)}, whose next version would not be in it.",
+                hint="Let the engine write the rows to a table (--into TABLE), and make the view of that.",
+                span=reference.place,
+            )
 
 
 def with_target(

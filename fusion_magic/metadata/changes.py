@@ -6,7 +6,7 @@ They pass from whoever hears of a change to every kernel and worker, by the stor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -96,6 +96,15 @@ class ChangeSource(Protocol):
     def changes_after(self, time_ms: int) -> ToldChanges:
         """
         The changes since that time of the server's, in milliseconds since 1970.
+
+        Raises:
+            MetadataError: The server does not answer, or says no.
+        """
+        ...
+
+    def updated_ms(self, fqns: Sequence[str]) -> Mapping[str, int]:
+        """
+        When each of *fqns* changed last, in milliseconds since 1970 by the server's clock; those that are gone are left out.
 
         Raises:
             MetadataError: The server does not answer, or says no.

@@ -95,6 +95,12 @@ class OpenMetadataClient:
         """
         return self._decode(self._there(self._send("PUT", path, body=body), path), kind)
 
+    def post(self, path: str, kind: type[_Message], body: Any = None) -> _Message:
+        """
+        Ask for something that is not the same when it comes twice; raises as ``put`` does.
+        """
+        return self._decode(self._there(self._send("POST", path, body=body), path), kind)
+
     def send(self, method: str, path: str, body: Any = None, query: Query | None = None) -> bool:
         """
         A request whose answer says nothing; False where there is nothing at that path.

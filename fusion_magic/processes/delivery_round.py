@@ -4,6 +4,7 @@ One claim of the outbox, delivered: targets side by side, the rows of each one a
     told                  the row leaves the outbox, together with the others of its target
     wrong                 it is a dead letter, and its target's next row follows
     not told, try again   it waits, and the others of its target are given back: none goes before it
+    under way             it is looked at again soon, which counts as no attempt; the others of its target are given back
     receiver away         all that is left waits
 """
 
@@ -14,12 +15,19 @@ import random
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from enum import Enum, auto
 from functools import cache
 from uuid import UUID
 
-from fusion_magic.delivery import Delivery, JobFacts
-from fusion_magic.errors import FusionError, PermanentDeliveryError, ReceiverUnavailable, StoreError
+from fusion_magic.delivery import Delivery, Expecting, JobFacts
+from fusion_magic.errors import (
+    DeliveryPending,
+    FusionError,
+    PermanentDeliveryError,
+    ReceiverUnavailable,
+    StoreError,
+)
 from fusion_magic.store import Message, Store
 
 logger = logging.getLogger(__name__)
@@ -27,6 +35,7 @@ logger = logging.getLogger(__name__)
 ATTEMPTS = 12
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 600.0
+PENDING_DELAY_S = 10.0
 AWAY_DELAY_S = 20.0  # at most, until a receiver that does not answer is asked again
 THREADS = 8
 WATCH_EVERY_S = 1.0
@@ -65,6 +74,7 @@ class DeliveryRound:
         self._store = store
         self._is_parallel = any(_is_concurrent(receiver) for receiver in receivers)
         self._receivers = [_told_to(one, is_shared=self._is_parallel) for one in receivers]
+        self._expecting = [one.expect for one in receivers if isinstance(one, Expecting)]
         self._is_over = is_over
         self._facts = cache(self._facts_of)
         self._away: tuple[Message, str] | None = None
@@ -112,6 +122,7 @@ class DeliveryRound:
 
     def _deliver_group(self, group: Sequence[Message]) -> None:
         told = []
+        self._announce(group)
         try:
             for number, message in enumerate(group):
                 if self._is_over() or self._away is not None:
@@ -130,6 +141,17 @@ class DeliveryRound:
             if told:
                 self._store.outbox.delivered(*told)
 
+    def _announce(self, group: Sequence[Message]) -> None:
+        """
+        Let receivers do at once what these rows share; what goes wrong is met again by the row that it concerns.
+        """
+        if len(group) < 2 or not self._expecting or self._is_over() or self._away is not None:
+            return
+        with suppress(FusionError):
+            rows = [(message, self._facts(message.job_id)) for message in group]
+            for expect in self._expecting:
+                expect(rows)
+
     def _deliver(self, message: Message) -> _End:
         try:
             facts = self._facts(message.job_id)
@@ -139,6 +161,11 @@ class DeliveryRound:
             raise
         except ReceiverUnavailable as error:
             return self._note_away(message, error)
+        except DeliveryPending as error:
+            self._store.outbox.retry(
+                message, error=error.message, delay_s=PENDING_DELAY_S, is_counted=False
+            )
+            return _End.WAITS
         except PermanentDeliveryError as error:
             self._store.outbox.bury(message, error=error.message)
             return _End.BURIED

@@ -20,7 +20,6 @@ from fusion_magic.metadata import Column, Entity
 from fusion_magic.metadata.encoding import decode_files
 from fusion_magic.sql.analysis import analyse
 from fusion_magic.sql.edits import Edit
-from fusion_magic.sql.write_into import writing_kind
 from fusion_magic.store import Task
 
 
@@ -67,7 +66,7 @@ def from_payload(task: Task) -> Submitted:
         limit=data["limit"],
         offset=data["offset"],
         edits=tuple(Edit(Span(start, end), text) for start, end, text in data["edits"]),
-        writing=writing_kind(into.if_exists) if into is not None else "",
+        writing=into.kind if into is not None else "",
         session=data.get("session", {}),
     )
     request = Request(

@@ -20,7 +20,7 @@ from fusion_magic.sql.limit_offset import Paging, find_paging, limit_to
 from fusion_magic.sql.parameters import Placeholder, find_placeholders, parameter_edits
 from fusion_magic.sql.references import Reference, find_long_names, find_references, find_use
 from fusion_magic.sql.statement import Statement, parse_statement
-from fusion_magic.sql.write_into import writing_edit
+from fusion_magic.sql.write_into import Writing, writing_edit
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,7 @@ def edits_of(
     *,
     values: Mapping[str, object],
     limit: int | None = None,
-    target: Sequence[str] = (),
-    if_exists: str = "fail",
+    writing: Writing | None = None,
 ) -> StatementEdits:
     """
     What must change so that the engine can run the statement.
@@ -92,9 +91,7 @@ def edits_of(
 
         limit: Most rows that the outermost query may give, or None.
 
-        target: The Trino name of the table that the rows are written to; empty where they are returned.
-
-        if_exists: What happens where that table exists; see ``write_into``.
+        writing: What becomes of the rows; None where they are returned.
 
     Raises:
         UsageError: A value has no literal form, or the statement takes no limit or target.
@@ -109,8 +106,8 @@ def edits_of(
         *without_overlaps(parameter_edits(statement, values), paging.edits),
         *mark_edits(statement.text),
     )
-    if target:
-        edits = (writing_edit(statement, target, if_exists), *edits)
+    if writing is not None:
+        edits = (writing_edit(statement, writing), *edits)
     return StatementEdits(edits, paging)
 
 

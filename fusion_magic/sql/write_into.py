@@ -1,15 +1,18 @@
 """
-A query whose rows the engine writes to a table itself: what stands before its text.
+A query whose rows the engine writes to a table itself, or that becomes a view: what stands before its text.
 
     fail        CREATE TABLE t AS …                a table of that name is an error
     append      INSERT INTO t …                    its rows are added, by position
     replace     CREATE OR REPLACE TABLE t AS …     what was there is gone, where the connector can do that
+
+A view, and a materialized one, is made or replaced in the same words.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from fusion_magic.errors import InvalidArgument, Span
 from fusion_magic.sql.edits import Edit, format_trino_name
@@ -23,6 +26,7 @@ _MAKERS = frozenset({"CREATE TABLE", "CREATE TABLE AS", "CREATE VIEW", "CREATE M
 _RENAMERS = frozenset({"ALTER TABLE", "ALTER VIEW", "ALTER MATERIALIZED VIEW"})
 # What DuckDB and Trino say of what is there.
 _EXISTING = re.compile(r"(?i)\b(table|view)\b(?= with name| already exists:|, trying to replace)")
+_ELSEWHERE = "Name it in a catalog whose connector"
 _BESIDE = "--append adds the rows to it, --replace puts them in its place"
 _INSTEAD = {
     "CREATE TABLE AS": "CREATE OR REPLACE TABLE replaces it, INSERT INTO adds rows to it",
@@ -38,6 +42,22 @@ _BEFORE: Mapping[str, tuple[str, str]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """
+    What becomes of a query's rows.
+
+    Attributes:
+        name: The Trino name of what is made or written.
+        if_exists: ``fail``, ``append`` or ``replace``.
+        made: ``TABLE``, ``VIEW`` or ``MATERIALIZED VIEW``.
+    """
+
+    name: Sequence[str]
+    if_exists: str = "fail"
+    made: str = "TABLE"
+
+
 def target_reference(table: str) -> Reference:
     """
     *table*, given beside the statement, as if the statement named it.
@@ -49,31 +69,41 @@ def target_reference(table: str) -> Reference:
     return Reference(parts, (True,) * len(parts), Span(0, 0), "target")
 
 
-def writing_kind(if_exists: str) -> str:
+def writing_kind(if_exists: str, made: str = "TABLE") -> str:
     """
-    The kind of the statement that writes the rows.
+    The kind of the statement that writes the rows, or makes the view.
 
     Raises:
-        InvalidArgument: *if_exists* is none of ``fail``, ``append`` and ``replace``.
+        InvalidArgument: *if_exists* is none of ``fail``, ``append`` and ``replace``, or rows were added to a view.
     """
     if if_exists not in _BEFORE:
         raise InvalidArgument(f"if_exists is {if_exists!r}.", hint="It is fail, append or replace.")
-    return _BEFORE[if_exists][0]
+    if made == "TABLE":
+        return _BEFORE[if_exists][0]
+    if if_exists == "append":
+        raise InvalidArgument(
+            "A view has no rows of its own to which others could be added.",
+            hint="--view VIEW --replace gives it another query.",
+        )
+    return f"CREATE {made}"
 
 
-def writing_edit(statement: Statement, name: Sequence[str], if_exists: str) -> Edit:
+def writing_edit(statement: Statement, writing: Writing) -> Edit:
     """
-    What makes the query *statement* write its rows to the table of the Trino name *name*.
+    What makes the query *statement* write its rows, or become a view.
 
     Raises:
         InvalidArgument: The statement is no query.
     """
     if statement.kind != "SELECT":
         raise InvalidArgument(
-            f"A query's rows can be written to a table; {statement.kind} gives none.",
-            hint="Leave --into out.",
+            f"A query's rows can be written to a table, or be a view; {statement.kind} gives none.",
+            hint="Leave --into and --view out.",
         )
-    return Edit(Span(0, 0), _BEFORE[if_exists][1].format(format_trino_name(name)))
+    before = _BEFORE[writing.if_exists][1]
+    if writing.made != "TABLE":
+        before = before.replace("TABLE", writing.made)
+    return Edit(Span(0, 0), before.format(format_trino_name(writing.name)))
 
 
 def writing_hint(message: str) -> str | None:
@@ -82,6 +112,10 @@ def writing_hint(message: str) -> str | None:
     """
     if "does not support replacing tables" in message:
         return "DROP TABLE it first, or write to a catalog whose connector can replace tables."
+    if "does not support creating views" in message:
+        return f"{_ELSEWHERE} has views (hive, iceberg, delta_lake, memory); or write its rows to a table: --into TABLE."
+    if "does not support creating materialized views" in message:
+        return f"{_ELSEWHERE} has them (iceberg); or leave --materialized out, or write its rows to a table: --into TABLE."
     return None
 
 
@@ -126,6 +160,8 @@ def taken_hint(kind: str, name: str, message: str, *, is_beside: bool) -> str:
     made = "VIEW" if "VIEW" in kind else "TABLE"
     existing = found[1].upper() if found else made
     drop = f"choose another name, or run DROP {existing} {name} first."
+    if is_beside and made == existing == "VIEW":
+        return f"--replace puts this one in its place; or {drop}"
     if existing != made or kind not in _INSTEAD:
         return f"It is a {existing.lower()}: {drop}" if found else f"{drop[0].upper()}{drop[1:]}"
     return f"{_BESIDE if is_beside else _INSTEAD[kind]}; or {drop}"

@@ -94,6 +94,12 @@ class Outbox(Protocol):
         """
         ...
 
+    def withdraw(self, job_id: UUID) -> bool:
+        """
+        Remove the job's rows and dead letters; False, with nothing done, where a scheduler has one of them in its hands.
+        """
+        ...
+
 
 class LineageEdges(Protocol):
     """
@@ -121,5 +127,17 @@ class LineageEdges(Protocol):
     def columns_of_job(self, job_id: UUID) -> Sequence[ColumnEdge]:
         """
         The column edges that a job has found, in their order.
+        """
+        ...
+
+    def shared(self, job_id: UUID) -> Sequence[tuple[str, str]]:
+        """
+        Those (source, target) of ``of_job`` that other jobs have found or queued, too.
+        """
+        ...
+
+    def forget(self, job_id: UUID) -> None:
+        """
+        Remove what the job has found: its edges and columns, and those of the graph that are nobody else's.
         """
         ...

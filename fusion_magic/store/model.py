@@ -222,6 +222,8 @@ class JobFilter:
     statuses: frozenset[JobStatus] = field(default_factory=frozenset)
     owner: str | None = None
     text: str | None = None  # in the user's query, case ignored
+    sent: str | None = None  # in the query that the engine is sent, case ignored
+    named: str | None = None  # an FQN or a Trino name that it uses
 
 
 EVERY_JOB = JobFilter()

@@ -172,6 +172,12 @@ class Models(Protocol):
         """
         ...
 
+    def lately_used(self, since: datetime, *, limit: int) -> Sequence[str]:
+        """
+        The FQNs of what the metadata knew, that jobs name which were created at that time or later; the last used come first.
+        """
+        ...
+
     def co_used(self, fqn: str, *, limit: int = 10) -> Sequence[tuple[str, int]]:
         """
         The FQNs that finished jobs use together with *fqn*, with the number of those jobs, most first.

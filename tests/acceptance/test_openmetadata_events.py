@@ -169,6 +169,20 @@ def test_a_deleted_table_is_refused_by_the_next_cell(
         assert ("It was deleted in OpenMetadata by" in refused()) != is_hard
 
 
+def test_a_deleted_table_warns_where_the_engines_own_name_leads_to_it(
+    server: OpenMetadataServer, kernel: Fusion, tmp_path: Path
+) -> None:
+    def told() -> str:
+        return " ".join(kernel.run("SELECT id FROM pg.public.gone").warnings)
+
+    with by_webhook(server, tmp_path):
+        assert told() == ""
+        server.soft_delete(GONE)
+
+        assert wait_until(lambda: told() != "") < PROMISED_S
+        assert f"{GONE}: It was deleted in OpenMetadata by" in told()
+
+
 def test_what_is_signed_with_another_secret_is_not_heard(
     server: OpenMetadataServer, kernel: Fusion, tmp_path: Path
 ) -> None:

@@ -324,3 +324,20 @@ def test_a_reader_who_leaves_ends_it_quietly() -> None:
     os.close(writing)
 
     assert (done.returncode, done.stderr) == (UNREAD, "")
+
+
+def test_a_jobs_lineage_is_forgotten(capsys: pytest.CaptureFixture[str]) -> None:
+    job = data(capsys, "run", COUNT)["job"]
+
+    found = data(capsys, "queue", "forget", "--job", job)
+
+    assert [(row["from_fqn"], row["stays"]) for row in found] == [("shop.db.public.orders", None)]
+    assert data(capsys, "queue") == []
+
+
+@pytest.mark.parametrize("line", ["queue forget", "queue retry 1 --job abc"])
+def test_to_forget_takes_a_job_and_nothing_else_does(
+    line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(line.split()) == WRONG
+    assert "forget and --job" in capsys.readouterr().err

@@ -85,7 +85,7 @@ def test_commands_and_options_are_completed(complete: Complete) -> None:
 
 def test_what_stands_below_a_command_is_completed() -> None:
     assert as_fish("fusion jobs cl") == ["clean"]
-    assert as_fish("fusion queue ") == ["list", "retry", "drop"]
+    assert as_fish("fusion queue ") == ["list", "retry", "drop", "forget"]
 
 
 def test_values_come_from_the_store_and_the_settings(folder: Path) -> None:

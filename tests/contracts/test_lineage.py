@@ -11,6 +11,7 @@ from fusion_magic.store.sql.store import SqlStore
 from fusion_magic.store.sql.tables import lineage_edge
 from tests.contracts.test_outbox import edge, finished, made
 from tests.contracts.test_tasks import clock, store
+from tests.stores import delivered_edges
 
 __all__ = ["clock", "store"]
 
@@ -67,3 +68,44 @@ def test_more_names_than_a_statement_takes_are_asked_for(store: SqlStore) -> Non
     found = store.lineage.edges([f"t{n:05}" for n in range(1200)], is_upstream=True)
 
     assert len(found) == 1200
+
+
+def test_edges_that_other_jobs_give_too_are_told_apart(store: SqlStore) -> None:
+    own = finished(store, edge("t", "alone"), edge("t", "queued"), edge("t", "kept"))
+    first, *_ = store.outbox.claim("s1", lease_s=30, limit=1, together=3)
+    store.outbox.keep_edge(first)
+    other = finished(store, edge("t", "kept"), edge("t", "queued"), edge("u", "alone"))
+    with store.database.engine.begin() as connection:
+        connection.execute(sa.delete(lineage_edge).where(lineage_edge.c.source_fqn == "queued"))
+
+    assert store.lineage.shared(own) == [("kept", "t")]
+    assert store.lineage.shared(other) == [("kept", "t")]
+
+
+def test_an_edge_that_another_program_queues_is_its_too(store: SqlStore) -> None:
+    own = finished(store, edge("t", "s"))
+    finished(store, edge("t", "s"))
+    with store.database.engine.begin() as connection:
+        connection.execute(sa.delete(lineage_edge).where(lineage_edge.c.job_id != own))
+
+    assert store.lineage.shared(own) == [("s", "t")]
+
+
+def test_what_a_forgotten_job_alone_has_found_is_gone(store: SqlStore) -> None:
+    columns = (key("s", "t"), key("r", "t"))
+    own = finished(store, edge("t", "s"), edge("t", "r"), column_edges=columns)
+    other = finished(store, edge("t", "r"), column_edges=columns[1:])
+    for message in store.outbox.claim("s1", lease_s=30, limit=9, together=9):
+        store.outbox.keep_edge(message)
+        store.outbox.delivered(message)
+
+    store.lineage.forget(own)
+
+    kept = [GraphEdge(source_fqn="r", target_fqn="t", job_id=other)]
+    assert store.lineage.edges(["t"], is_upstream=True) == kept
+    assert [column.source_fqn for column in store.lineage.columns(kept)] == ["r"]
+    assert store.lineage.of_job(own) == []
+    assert delivered_edges(store) == [("r", "t")]
+    # The graph's edge is the other's now, and goes with it.
+    store.lineage.forget(other)
+    assert delivered_edges(store) == []

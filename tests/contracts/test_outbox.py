@@ -240,3 +240,38 @@ def test_columns_of_rows_that_are_claimed_together_are_each_ones_own(store: SqlS
     claimed = store.outbox.claim("s1", lease_s=30, limit=9, together=9)
 
     assert [m.column_edges for m in claimed] == [[columns[0]], [columns[1]]] * 2
+
+
+def test_a_withdrawn_job_has_nothing_in_the_queue(store: SqlStore) -> None:
+    finished(store, edge("v", "a"))
+    own = finished(store, edge("t", "a"), edge("u", "a"))
+    finished(store, edge("t", "b"))
+    claimed = store.outbox.claim("s1", lease_s=30, limit=10)
+    for message in claimed:
+        if message.row == edge("u", "a"):
+            store.outbox.bury(message, error="x")
+        else:
+            store.outbox.retry(message, error="away", delay_s=60)
+
+    assert store.outbox.withdraw(own)
+
+    assert store.outbox.dead() == []
+    assert [row for _, row in store.outbox.pending()] == [edge("v", "a"), edge("t", "b")]
+    [following] = store.outbox.claim("s1", lease_s=30, limit=10)
+    assert following.row == edge("t", "b")
+    assert store.outbox.withdraw(own)
+
+
+def test_what_a_scheduler_has_in_its_hands_is_not_withdrawn(store: SqlStore, clock: Clock) -> None:
+    """
+    It would be told all the same.
+    """
+    job_id = finished(store, edge("t", "a"), edge("t", "b"))
+    store.outbox.claim("s1", lease_s=30, limit=10)
+
+    assert not store.outbox.withdraw(job_id)
+    assert len(store.outbox.pending()) == 2
+
+    clock.move(31)
+    assert store.outbox.withdraw(job_id)
+    assert store.outbox.claim("s1", lease_s=30, limit=10) == []

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -146,6 +146,23 @@ def test_jobs_are_listed_newest_first_and_filtered(store: SqlStore) -> None:
     ]
     assert store.jobs.list(JobFilter(owner="eve")) == []
     assert store.jobs.list(JobFilter(text="%")) == []
+    for known in (JobFilter(sent="select"), JobFilter(named="a.b.c.d"), JobFilter(named="a.c.d")):
+        assert [j.id for j in store.jobs.list(known)] == [second, first]
+    assert store.jobs.list(JobFilter(sent="VIEW")) == []
+    assert store.jobs.list(JobFilter(named="A.b.c.d")) == []
+
+
+def test_names_in_use_are_those_that_the_metadata_knew(store: SqlStore) -> None:
+    begun = datetime.now(UTC) - timedelta(seconds=1)
+    for fqn, known in (("a.b.c.x", "1"), ("a.b.c.y", "2"), ("a.b.c.made", None), ("a.b.c.x", "1")):
+        job_id = uuid4()
+        store.jobs.create(NewJob(id=job_id, user_query="SELECT 1"))
+        model = ModelRow(model_id_of_om=known, fully_qualified_name=fqn, trino_model_name="t")
+        store.jobs.start(job_id, Converted("SELECT 1", models=[model]))
+
+    assert store.models.lately_used(begun, limit=9) == ["a.b.c.x", "a.b.c.y"]
+    assert store.models.lately_used(begun, limit=1) == ["a.b.c.x"]
+    assert store.models.lately_used(begun + timedelta(hours=1), limit=9) == []
 
 
 def test_the_migrations_make_the_tables_of_the_code(store: SqlStore) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,7 +14,12 @@ import pytest
 
 from fusion_magic import Fusion, connect
 from fusion_magic.delivery import JobFacts
-from fusion_magic.errors import DeliveryError, PermanentDeliveryError, ReceiverUnavailable
+from fusion_magic.errors import (
+    DeliveryError,
+    DeliveryPending,
+    PermanentDeliveryError,
+    ReceiverUnavailable,
+)
 from fusion_magic.processes.delivery_round import DeliveryRound
 from fusion_magic.processes.scheduler import Scheduler
 from fusion_magic.store import Converted, Message, NewJob, Outcome, QueueRow
@@ -205,3 +210,41 @@ def test_what_is_stopped_side_by_side_is_due_to_others_at_once(fusion: Fusion) -
     assert len(receiver.taken) <= 3
     assert len(receiver.taken) + len(other.taken) == 9
     assert waiting(fusion) == []
+
+
+class Expecting(Receiver):
+    """
+    Notes what is announced to it, and fails at that.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.expected: list[list[Edge]] = []
+
+    def expect(self, rows: Sequence[tuple[Message, JobFacts]]) -> None:
+        self.expected.append([(m.row.from_fqn or "", m.row.model_name_fqn) for m, _ in rows])
+        raise DeliveryError("left to the rows")
+
+
+def test_a_receiver_that_wants_to_know_is_told_what_comes_next(fusion: Fusion) -> None:
+    receiver = Expecting()
+
+    Scheduler(fusion.store, [receiver]).deliver_due()
+
+    assert sorted(receiver.expected) == [[(source, to) for source in "abc"] for to in "tuv"]
+    assert len(receiver.taken) == 9
+    assert waiting(fusion) == []
+
+
+def test_what_is_under_way_is_looked_at_again_and_counts_as_no_attempt(fusion: Fusion) -> None:
+    receiver = Receiver(ua=raising(DeliveryPending("a pipeline runs")))
+
+    for year in range(20):
+        database = fusion.store.database  # type: ignore[attr-defined]
+        now = database.now()
+        database.now = lambda now=now, year=year: now.replace(year=now.year + (year > 0))
+        Scheduler(fusion.store, [receiver]).deliver_due()
+
+    assert fusion.store.outbox.dead() == []
+    assert waiting(fusion) == [("u", source) for source in "abc"]
+    assert [of_target(receiver, target) for target in "tuv"] == ["abc", "", "abc"]

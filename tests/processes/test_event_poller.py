@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -40,6 +40,9 @@ class Source:
             raise answer
         return answer
 
+    def updated_ms(self, fqns: Sequence[str]) -> Mapping[str, int]:
+        raise NotImplementedError
+
     def is_signed(self, body: bytes, signature: str, secret: str) -> bool:
         raise NotImplementedError
 
@@ -70,7 +73,11 @@ def test_a_server_that_does_not_answer_is_asked_again_from_the_same_place(
 
     assert polled(source) == [CHANGE]
     assert source.asked[0] == source.asked[1]
-    assert [record.getMessage() for record in caplog.records] == ["no events: It is away."]
+    assert [record.getMessage() for record in caplog.records] == ["fusion-poll: It is away."]
+
+
+def test_an_answer_that_nobody_foresaw_does_not_end_the_asking() -> None:
+    assert polled(Source(ValueError("odd"), ToldChanges((CHANGE,), None))) == [CHANGE]
 
 
 def test_an_event_of_a_time_to_come_hides_nothing() -> None:

@@ -95,7 +95,7 @@ def test_a_column_among_many_tables_is_found_at_once() -> None:
         ("INSERT INTO a (SELECT 1)", "(SELECT 1)"),
         ("INSERT INTO a VALUES (1), (2)", "VALUES (1), (2)"),
         ("CREATE TABLE a (x bigint)", None),
-        ("CREATE VIEW a AS SELECT 1", None),
+        ("CREATE OR REPLACE VIEW a COMMENT 'AS' SECURITY INVOKER AS SELECT 1", "SELECT 1"),
         ("SELECT 1", None),
         ("DELETE FROM a", None),
         ("EXPLAIN CREATE TABLE a AS SELECT 1", None),

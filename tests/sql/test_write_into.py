@@ -11,6 +11,7 @@ from fusion_magic.sql.edits import apply_edits
 from fusion_magic.sql.references import find_references
 from fusion_magic.sql.statement import parse_statement
 from fusion_magic.sql.write_into import (
+    Writing,
     is_taken,
     taken_hint,
     taken_reference,
@@ -22,25 +23,37 @@ from fusion_magic.sql.write_into import (
 
 
 @pytest.mark.parametrize(
-    ("if_exists", "kind", "expected"),
+    ("if_exists", "made", "kind", "expected"),
     [
-        ("fail", "CREATE TABLE AS", 'CREATE TABLE a.b."order" AS\nSELECT 1'),
-        ("append", "INSERT", 'INSERT INTO a.b."order"\nSELECT 1'),
-        ("replace", "CREATE TABLE AS", 'CREATE OR REPLACE TABLE a.b."order" AS\nSELECT 1'),
+        ("fail", "TABLE", "CREATE TABLE AS", 'CREATE TABLE a.b."order" AS\nSELECT 1'),
+        ("append", "TABLE", "INSERT", 'INSERT INTO a.b."order"\nSELECT 1'),
+        ("replace", "TABLE", "CREATE TABLE AS", 'CREATE OR REPLACE TABLE a.b."order" AS\nSELECT 1'),
+        ("fail", "VIEW", "CREATE VIEW", 'CREATE VIEW a.b."order" AS\nSELECT 1'),
+        ("replace", "VIEW", "CREATE VIEW", 'CREATE OR REPLACE VIEW a.b."order" AS\nSELECT 1'),
+        (
+            "replace",
+            "MATERIALIZED VIEW",
+            "CREATE MATERIALIZED VIEW",
+            'CREATE OR REPLACE MATERIALIZED VIEW a.b."order" AS\nSELECT 1',
+        ),
     ],
 )
-def test_a_query_is_written_to_a_table(if_exists: str, kind: str, expected: str) -> None:
-    edit = writing_edit(parse_statement("SELECT 1"), ("a", "b", "order"), if_exists)
+def test_a_query_is_written_to_a_table_or_is_a_view(
+    if_exists: str, made: str, kind: str, expected: str
+) -> None:
+    edit = writing_edit(parse_statement("SELECT 1"), Writing(("a", "b", "order"), if_exists, made))
 
     assert apply_edits("SELECT 1", [edit]) == expected
-    assert writing_kind(if_exists) == kind
+    assert writing_kind(if_exists, made) == kind
 
 
 def test_what_gives_no_rows_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="DELETE"):
-        writing_edit(parse_statement("DELETE FROM t"), ("a",), "fail")
+        writing_edit(parse_statement("DELETE FROM t"), Writing(("a",)))
     with pytest.raises(InvalidArgument, match="sometimes"):
         writing_kind("sometimes")
+    with pytest.raises(InvalidArgument, match="no rows of its own"):
+        writing_kind("append", "VIEW")
 
 
 def test_a_target_is_named_as_an_fqn_is() -> None:
@@ -53,6 +66,7 @@ def test_a_target_is_named_as_an_fqn_is() -> None:
 
 def test_an_engines_refusal_is_answered_with_what_to_do() -> None:
     assert "DROP TABLE" in str(writing_hint("This connector does not support replacing tables"))
+    assert "--into" in str(writing_hint("This connector does not support creating views"))
     assert writing_hint("No space left") is None
 
 

@@ -20,6 +20,8 @@ from fusion_magic.delivery.openmetadata.columns import (
     known_columns,
     stored_name,
 )
+from fusion_magic.delivery.openmetadata.ingestion import Ingestion
+from fusion_magic.delivery.openmetadata.locks import Locks
 from fusion_magic.delivery.openmetadata.recent import Recent
 from fusion_magic.errors import DeliveryError, MetadataError, PermanentDeliveryError
 from fusion_magic.metadata import Column
@@ -28,6 +30,7 @@ from fusion_magic.openmetadata.messages import Asset, Found
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
 from fusion_magic.sql.masking import disclosed
 from fusion_magic.sql.statement import parse_statement
+from fusion_magic.store import Job
 
 MAX_AGE_S = 60.0
 MOST_KEPT = 10_000
@@ -71,6 +74,8 @@ class Assets:
     ) -> None:
         self._client = client
         self._context = context
+        self._ingestion = Ingestion(client, clock=clock)
+        self._locks = Locks()
         self._kept: Recent[str, End] = Recent(age_s=MAX_AGE_S, most=MOST_KEPT, clock=clock)
 
     def find(self, fqn: str) -> End | None:
@@ -83,8 +88,9 @@ class Assets:
         kept = self._kept.get(fqn)
         if kept is not None:
             return kept
-        end = self._by_name("tables", fqn) or self._by_name("containers", fqn) or self._alike(fqn)
-        return None if end is None else self.keep(fqn, end)
+        # Threads that need one name at once ask once.
+        with self._locks.of(fqn):
+            return self._kept.get(fqn) or self._look_up(fqn)
 
     def source(self, fqn: str) -> End:
         """
@@ -117,6 +123,10 @@ class Assets:
         Look those up again when they are needed.
         """
         self._kept.drop(*fqns)
+
+    def _look_up(self, fqn: str) -> End | None:
+        end = self._by_name("tables", fqn) or self._by_name("containers", fqn) or self._alike(fqn)
+        return None if end is None else self.keep(fqn, end)
 
     def _by_name(self, kind: str, fqn: str) -> End | None:
         query = {"fields": _FIELDS[kind], "include": "all"}
@@ -152,17 +162,38 @@ class Assets:
             raise PermanentDeliveryError(
                 f"OpenMetadata does not know {fqn}, which is no name of a table (service.database.schema.table)."
             )
-        message = self._table_message(fqn, facts)
         self._require_service(parts[0])
+        self._ingest(fqn, parts, facts.job)
+        message = self._table_message(fqn, facts)
         self._make_above("databases", parts[:2], {"service": format_fqn(parts[:1])})
         self._make_above("databaseSchemas", parts[:3], {"database": format_fqn(parts[:2])})
         body = {"name": parts[3], "databaseSchema": format_fqn(parts[:3]), **message}
         return self.keep(fqn, end_of(self._put("tables", fqn, body), "table"))
 
+    def _ingest(self, fqn: str, parts: Sequence[str], job: Job) -> None:
+        """
+        Leave the table to a pipeline of its service where one is to bring it; returns where it is to be written instead.
+        """
+        how = self._context.ingestion
+        if how == "none":
+            raise DeliveryError(
+                f"OpenMetadata does not know {fqn}, and delivery.ingestion is none: let its service be ingested, then run "
+                "`fusion queue retry`."
+            )
+        if how == "create":
+            return
+        pipeline = self._ingestion.pipeline_for(parts, is_view=_view_of(job) is not None)
+        if pipeline is not None:
+            self._ingestion.bring(pipeline, fqn, job)
+        if how == "pipeline":
+            raise PermanentDeliveryError(
+                f"OpenMetadata does not know {fqn}, and {parts[0]} has no metadata pipeline that is deployed and takes it: add one, or set "
+                "delivery.ingestion to auto, then run `fusion queue retry`."
+            )
+
     def _table_message(self, fqn: str, facts: JobFacts) -> dict[str, Any]:
         job, columns = facts.job, self._made_columns(fqn, facts)
-        sql = job.converted_query or job.user_query
-        view = _VIEWS.get(parse_statement(sql).kind)
+        sql, view = job.converted_query or job.user_query, _view_of(job)
         found: dict[str, Any] = {
             "columns": column_messages(columns),
             "tableType": view or "Regular",
@@ -213,6 +244,13 @@ class Assets:
             if found is None:
                 raise
             return found
+
+
+def _view_of(job: Job) -> str | None:
+    """
+    What OpenMetadata calls the view that the job makes; None for a table.
+    """
+    return _VIEWS.get(parse_statement(job.converted_query or job.user_query).kind)
 
 
 def end_of(asset: Asset, kind: str) -> End:

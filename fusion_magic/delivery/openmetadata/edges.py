@@ -80,6 +80,25 @@ def normalized(details: Mapping[str, Any]) -> Details:
     return found
 
 
+def is_only(details: Mapping[str, Any], own: OwnEdge, *, known: Collection[str]) -> bool:
+    """
+    Whether an edge says nothing that *own* does not say.
+
+    Args:
+        known: The FQNs of the columns that the two assets have; a mapping of others says nothing any more.
+    """
+    columns = frozenset(own.columns)
+    mappings = _still_there(details.get("columnsLineage") or (), known)
+    return (
+        details.get("source") == SOURCE
+        and not details.get("description")
+        and bool(details.get("pipeline")) == (own.pipeline is not None)
+        and _may_be_ours(details, own)
+        and not any(mapping.get("function") for mapping in mappings)
+        and all((fqn, m["toColumn"]) in columns for m in mappings for fqn in m["fromColumns"])
+    )
+
+
 def holds(details: Mapping[str, Any] | None, own: OwnEdge) -> bool:
     """
     Whether all columns of *own* are in an edge.

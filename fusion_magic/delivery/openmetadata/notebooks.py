@@ -7,7 +7,7 @@ newest ``MOST_TASKS`` stay.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -33,8 +33,9 @@ MOST_TASKS = 200
 TURNS = 5
 MOST_KEPT = 1_000
 MOST_PIPELINES = 100  # with all their tasks
-RECENT_S = 5.0
+RECENT_S = 60.0
 TOLD_S = 3600.0
+DAY_MS = 86_400_000
 # What a message that leaves it out would take away.
 _STAYS = ("displayName", "description", "sourceUrl", "concurrency", "pipelineLocation", "startDate")
 _LOCKS = Locks()
@@ -57,6 +58,9 @@ class Notebooks:
         self._client = client
         self._sql = sql
         self._told: Recent[UUID, End] = Recent(age_s=TOLD_S, most=MOST_KEPT)
+        self._runs: Recent[tuple[str, int], list[dict[str, Any]]] = Recent(
+            age_s=RECENT_S, most=MOST_KEPT
+        )
         self._pipelines: Recent[str, Pipeline] = Recent(age_s=RECENT_S, most=MOST_PIPELINES)
 
     def told(self, job: Job, before_run: Callable[[], None] = _nothing) -> End:
@@ -70,6 +74,37 @@ class Notebooks:
         if end is not None:
             return end
         return self._told.keep(job.id, self._tell(job, before_run))
+
+    def find(self, job: Job) -> End | None:
+        """
+        The pipeline of the job's notebook, where there is one.
+        """
+        found = self._read(_fqn(job))
+        return None if found is None else End(found["id"], "pipeline", _fqn(job))
+
+    def expect(self, jobs: Iterable[Job]) -> list[Job]:
+        """
+        Read at once which of these jobs have a run; those that have none.
+        """
+        days: dict[tuple[str, int], list[Job]] = {}
+        for job in jobs:
+            if self._told.get(job.id) is None:
+                days.setdefault((_fqn(job), milliseconds(job) // DAY_MS), []).append(job)
+        return [job for (fqn, _), some in days.items() for job in self._without_run(fqn, some)]
+
+    def _without_run(self, fqn: str, jobs: Sequence[Job]) -> list[Job]:
+        times = [milliseconds(job) for job in jobs]
+        found = self._client.get(
+            _runs_of(fqn), dict[str, Any], {"startTs": min(times), "endTs": max(times)}
+        )
+        if found is None:
+            return list(jobs)
+        tasks: dict[int, list[dict[str, Any]]] = {at: [] for at in times}
+        for run in found.get("data") or ():
+            tasks.setdefault(run.get("timestamp"), []).extend(run.get("taskStatus") or ())
+        for at in times:
+            self._runs.keep((fqn, at), tasks[at])
+        return [job for job in jobs if not _has(tasks[milliseconds(job)], task_of(job, self._sql))]
 
     def forget(self, job: Job) -> None:
         """
@@ -123,16 +158,30 @@ class Notebooks:
         """
         The run, once: those of one millisecond are one, whose tasks must be there still.
         """
-        path = f"pipelines/{segment(pipeline['fullyQualifiedName'])}/status"
-        at, known = milliseconds(job), {one["name"] for one in pipeline["tasks"]}
-        found = self._client.get(path, dict[str, Any], {"startTs": at, "endTs": at})
-        if found is None:
-            raise MetadataError(f"The pipeline {_fqn(job)} is gone.", status=HTTPStatus.NOT_FOUND)
-        tasks = [one for run in found.get("data") or () for one in run.get("taskStatus") or ()]
-        if all(one.get("name") != task for one in tasks):
+        fqn, at = _fqn(job), milliseconds(job)
+        tasks = self._runs.take((fqn, at))
+        if tasks is None:
+            tasks = self._read_run(fqn, at)
+        if not _has(tasks, {"name": task}):
             before_run()
+            known = {one["name"] for one in pipeline["tasks"]}
             run, others = run_of(job, task), [one for one in tasks if one.get("name") in known]
-            self._client.put(path, {**run, "taskStatus": [*others, *run["taskStatus"]]}, Pipeline)
+            body = {**run, "taskStatus": [*others, *run["taskStatus"]]}
+            self._client.put(_runs_of(fqn), body, Pipeline)
+
+    def _read_run(self, fqn: str, at: int) -> list[dict[str, Any]]:
+        found = self._client.get(_runs_of(fqn), dict[str, Any], {"startTs": at, "endTs": at})
+        if found is None:
+            raise MetadataError(f"The pipeline {fqn} is gone.", status=HTTPStatus.NOT_FOUND)
+        return [one for run in found.get("data") or () for one in run.get("taskStatus") or ()]
+
+
+def _runs_of(fqn: str) -> str:
+    return f"pipelines/{segment(fqn)}/status"
+
+
+def _has(tasks: Sequence[Mapping[str, Any]], task: Mapping[str, Any]) -> bool:
+    return any(one.get("name") == task["name"] for one in tasks)
 
 
 def _tasks(pipeline: Pipeline, like: Mapping[str, Any]) -> list[dict[str, Any]]:

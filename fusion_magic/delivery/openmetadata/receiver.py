@@ -12,11 +12,12 @@ a process a lock sees to that for several outboxes, too.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+from uuid import UUID
 
 from fusion_magic.delivery import DeliveryContext, JobFacts
 from fusion_magic.delivery.openmetadata.locks import Locks
@@ -43,9 +44,10 @@ logger = logging.getLogger(__name__)
 SCHEMES = ("openmetadata+https", "openmetadata+http")
 SETTING = "delivery.url"
 TURNS = 5
-RECENT_S = 5.0
+RECENT_S = 60.0
 MOST_EDGES = 1_000
 Columns = list[tuple[str, str]]
+Ends: TypeAlias = "tuple[End, End]"
 _LOCKS = Locks()
 # An end may have gone, or lost a column, since it was looked up.
 _STALE = frozenset({400, 404})
@@ -112,15 +114,65 @@ class OpenMetadataDelivery:
             require_borne_out(message, facts)
             with _LOCKS.of(self._client.address.url, row.model_name_fqn):
                 if row.from_fqn is None:
-                    self._target(row.model_name_fqn, facts)
+                    self._make_known(row.model_name_fqn, facts)
                 else:
                     source = self._write(row.from_fqn, row.model_name_fqn, facts)
                     self._usage.add_query(facts, source)
+
+    def expect(self, rows: Sequence[tuple[Message, JobFacts]]) -> None:
+        """
+        See ``Expecting.expect``: the runs of their jobs are read at once, and the uses of their tables counted at once.
+        """
+        jobs: dict[UUID, JobFacts] = {}
+        with _told_apart():
+            for message, facts in rows:
+                require_borne_out(message, facts)
+                jobs[facts.job.id] = facts
+            new = self._notebooks.expect(facts.job for facts in jobs.values())
+            self._usage.count_before([jobs[job.id] for job in new])
+
+    def forget(self, source: str, target: str, facts: JobFacts) -> str | None:
+        """
+        See ``Forgetting.forget``. Runs, queries and counts tell what has happened, and stay.
+        """
+        with _told_apart(), _LOCKS.of(self._client.address.url, target):
+            self._assets.forget(source, target)
+            one, other = self._end_there(source, facts), self._end_there(target, facts)
+            if one is None or other is None:
+                return None
+            return self._remove((one, other), (source, target), facts)
 
     def close(self) -> None:
         """See ``Delivery.close``."""
         self._usage.rank()
         self._client.close()
+
+    def _end_there(self, fqn: str, facts: JobFacts) -> End | None:
+        """
+        An end of an edge as it is there, or None: nothing is made.
+        """
+        from fusion_magic.delivery.openmetadata.own import NOTEBOOKS, RESULTS, own_part
+
+        if own_part(fqn, NOTEBOOKS) is not None:
+            return self._notebooks.find(facts.job)
+        name = own_part(fqn, RESULTS)
+        return self._assets.find(fqn) if name is None else self._results.find(name, facts.job)
+
+    def _remove(self, ends: Ends, fqns: tuple[str, str], facts: JobFacts) -> str | None:
+        from fusion_magic.delivery.openmetadata.edges import OwnEdge, is_only
+
+        current = self._read(ends)
+        columns, _ = _columns_between(ends, fqns, facts)
+        # Whichever of our pipelines it is.
+        own = OwnEdge(columns, pipeline=None if ends[1].type == "pipeline" else "")
+        if current is None:
+            return None
+        if not is_only(current, own, known=_columns_of(ends)):
+            return "somebody else has written to it, too"
+        path = "/".join(f"{end.type}/{end.id}" for end in ends)
+        self._client.send("DELETE", f"lineage/{path}")
+        self._edges.drop((ends[0].id, ends[1].id))
+        return None
 
     def _write(self, source: str, target: str, facts: JobFacts) -> End:
         """
@@ -140,7 +192,7 @@ class OpenMetadataDelivery:
             raise DeliveryError(f"{source} or {target} went away in OpenMetadata meanwhile.")
         return ends[0]
 
-    def _is_written(self, ends: tuple[End, End], columns: Columns, facts: JobFacts) -> bool:
+    def _is_written(self, ends: Ends, columns: Columns, facts: JobFacts) -> bool:
         try:
             if self._merge(ends, self._own_edge(ends[1], columns, facts), facts.job):
                 return True
@@ -155,6 +207,10 @@ class OpenMetadataDelivery:
 
         name = own_part(fqn, RESULTS)
         return self._assets.source(fqn) if name is None else self._results.source(name, job)
+
+    def _make_known(self, fqn: str, facts: JobFacts) -> None:
+        if self._context.ingestion != "none" or fqn in _made_names(facts.job):
+            self._target(fqn, facts)
 
     def _target(self, fqn: str, facts: JobFacts) -> End:
         from fusion_magic.delivery.openmetadata.own import NOTEBOOKS, RESULTS, own_part
@@ -177,15 +233,13 @@ class OpenMetadataDelivery:
         sql = disclosed(job.converted_query or job.user_query, self._context.sql)
         return OwnEdge(columns, sql, pipeline)
 
-    def _merge(self, ends: tuple[End, End], own: OwnEdge, job: Job) -> bool:
+    def _merge(self, ends: Ends, own: OwnEdge, job: Job) -> bool:
         """
         Write the edge until it holds what is ours: whoever writes at the same time replaces it. False where an end is gone.
         """
         from fusion_magic.delivery.openmetadata.edges import holds, is_as_told, merge
 
-        known = frozenset(
-            fqn for end in ends if end.columns is not None for fqn in end.columns.fqns
-        )
+        known = _columns_of(ends)
         if is_as_told(self._read_since(ends, job.finished or job.updated), own, known=known):
             return True
         current = self._read(ends)
@@ -201,7 +255,7 @@ class OpenMetadataDelivery:
             f"The edge from {ends[0].fqn} to {ends[1].fqn} is changed by somebody else at the same time."
         )
 
-    def _read_since(self, ends: tuple[End, End], ended: datetime) -> dict[str, Any] | None:
+    def _read_since(self, ends: Ends, ended: datetime) -> dict[str, Any] | None:
         """
         The edge as it was read after that time and a moment ago: good enough to see that there is nothing to write, and never to
         write from.
@@ -209,7 +263,7 @@ class OpenMetadataDelivery:
         recent = self._edges.get((ends[0].id, ends[1].id))
         return recent[1] if recent is not None and recent[0] > ended else None
 
-    def _read(self, ends: tuple[End, End]) -> dict[str, Any] | None:
+    def _read(self, ends: Ends) -> dict[str, Any] | None:
         now, key = datetime.now(UTC), (ends[0].id, ends[1].id)
         answer = self._client.get(f"lineage/getLineageEdge/{key[0]}/{key[1]}", dict[str, Any])
         edge = answer.get("edge") if answer is not None else None
@@ -217,7 +271,7 @@ class OpenMetadataDelivery:
             return None
         return self._edges.keep(key, (now, edge))[1]
 
-    def _put(self, ends: tuple[End, End], details: dict[str, Any]) -> bool:
+    def _put(self, ends: Ends, details: dict[str, Any]) -> bool:
         source, target = ({"id": end.id, "type": end.type} for end in ends)
         edge = {"fromEntity": source, "toEntity": target, "lineageDetails": details}
         return self._client.send("PUT", "lineage", {"edge": edge})
@@ -260,7 +314,7 @@ def _not_borne_out(message: Message, reason: str) -> PermanentDeliveryError:
 
 
 def _columns_between(
-    ends: tuple[End, End], fqns: tuple[str, str], facts: JobFacts
+    ends: Ends, fqns: tuple[str, str], facts: JobFacts
 ) -> tuple[Columns, list[str]]:
     """
     The columns of an edge by OpenMetadata's FQNs, and those that it does not know, for a person. A notebook has none.
@@ -275,6 +329,10 @@ def _columns_between(
         else:
             columns.append((source, target))
     return columns, unknown
+
+
+def _columns_of(ends: Ends) -> frozenset[str]:
+    return frozenset(fqn for end in ends if end.columns is not None for fqn in end.columns.fqns)
 
 
 def _find(end: End, column: str) -> str | None:

@@ -42,6 +42,14 @@ class Recent(Generic[Key, Value]):
         kept = self._kept.get(key)
         return kept[1] if kept is not None and self._clock() < kept[0] else None
 
+    def take(self, key: Key) -> Value | None:
+        """
+        The value, for one who asks alone.
+        """
+        with self._lock:
+            kept = self._kept.pop(key, None)
+        return kept[1] if kept is not None and self._clock() < kept[0] else None
+
     def keep(self, key: Key, value: Value) -> Value:
         """
         Remember *value* from now on.

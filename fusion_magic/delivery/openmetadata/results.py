@@ -67,6 +67,15 @@ class Results:
             )
         return self._assets.find(format_fqn(_parts(job))) or self.target(job)
 
+    def find(self, name: str, job: Job) -> End | None:
+        """
+        The container of a result that *job* has stored or read, where there is one.
+        """
+        is_its = job.result_name == name
+        maker = job if is_its else self._context.stored_by(name, job.created)
+        found = self._read(format_fqn(_parts(maker))) if maker is not None else None
+        return None if found is None else end_of(found, "container")
+
     def _read(self, fqn: str) -> Asset | None:
         return self._client.get(f"containers/name/{segment(fqn)}", Asset, {"fields": "dataModel"})
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 from fusion_magic.delivery import JobFacts
 from fusion_magic.delivery.openmetadata.assets import MAX_AGE_S, Assets, End
@@ -27,6 +29,8 @@ from fusion_magic.sql.masking import disclosed
 from fusion_magic.store import Job
 
 MOST_KEPT = 1_000
+MOST_COUNTED = 10_000
+COUNTED_S = 3600.0
 RANK_EVERY_S = 600.0
 MOST_LISTED = 1_000
 _FIELDS = "queryUsedIn,users,usedBy"
@@ -65,21 +69,33 @@ class Usage:
             age_s=MAX_AGE_S, most=MOST_KEPT, clock=clock
         )
         self._users: Recent[str, bool] = Recent(age_s=MAX_AGE_S, most=MOST_KEPT, clock=clock)
+        self._counted: Recent[UUID, bool] = Recent(age_s=COUNTED_S, most=MOST_COUNTED)
         self._days: set[str] = set()
         self._ranked_at = clock()
 
-    def count(self, facts: JobFacts) -> None:
+    def count(self, *jobs: JobFacts) -> None:
         """
-        Count the job for each table that it reads, on the day on which it began (UTC).
+        Count each job once for each table that it reads, on the day on which it began (UTC).
         """
-        if not self._is_told:
+        new = [facts for facts in jobs if self._counted.take(facts.job.id) is None]
+        uses = Counter(
+            (table.id, _day(facts.job)) for facts in new for table in self._tables(facts)
+        )
+        if not self._is_told or not uses:
             return
-        day = (facts.job.started or facts.job.created).astimezone(UTC).date().isoformat()
-        for table in self._tables(facts):
-            self._client.send("PUT", f"usage/table/{table.id}", {"date": day, "count": 1})
+        for (table_id, day), number in uses.items():
+            self._client.send("PUT", f"usage/table/{table_id}", {"date": day, "count": number})
             self._days.add(day)
         if self._clock() >= self._ranked_at + RANK_EVERY_S:
             self.rank()
+
+    def count_before(self, jobs: Sequence[JobFacts]) -> None:
+        """
+        Count jobs together that ``count`` is going to be asked for one by one.
+        """
+        self.count(*jobs)
+        for facts in jobs:
+            self._counted.keep(facts.job.id, True)
 
     def rank(self) -> None:
         """
@@ -183,6 +199,10 @@ class Usage:
             return kept
         found = self._client.get(f"users/name/{segment(name)}", dict[str, Any])
         return self._users.keep(name, found is not None)
+
+
+def _day(job: Job) -> str:
+    return (job.started or job.created).astimezone(UTC).date().isoformat()
 
 
 def _is_own(fqn: str) -> bool:

@@ -87,6 +87,11 @@ def _refuse_natural_join(node: exp.Expr) -> None:
         raise UnsupportedSql("Trino has no NATURAL JOIN.", hint="Name the columns with USING.")
 
 
+def _refuse_materialized(node: exp.Expr) -> None:
+    if node.find(exp.MaterializedProperty) or node.args.get("materialized"):
+        raise refused("materialized views", "DuckDB would make a plain view")
+
+
 def _refuse_several_arrays(node: exp.Expr) -> None:
     if len(node.expressions) > 1:
         raise refused("UNNEST of several arrays", "DuckDB takes one")
@@ -104,6 +109,8 @@ def _refuse_several_rows(node: exp.Expr) -> None:
 
 
 _CHECKS: Mapping[type[exp.Expr], Callable[[exp.Expr], None]] = {
+    exp.Create: _refuse_materialized,
+    exp.Drop: _refuse_materialized,
     exp.Fetch: _refuse_ties,
     exp.Join: _refuse_natural_join,
     exp.Unnest: _refuse_several_arrays,

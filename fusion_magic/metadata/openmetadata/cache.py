@@ -37,7 +37,7 @@ _TABLES = """
 """
 _WRITE = (
     "INSERT INTO name VALUES (?, ?, ?, ?, "
-    "EXISTS (SELECT * FROM told WHERE told.fqn = ? AND told.updated_ms > ?)) "
+    "EXISTS (SELECT * FROM told WHERE told.fqn = ? AND (told.updated_ms > ? OR told.at > ?))) "
     "ON CONFLICT (fqn) DO UPDATE SET folded = excluded.folded, body = excluded.body, "
     "at = excluded.at, is_stale = excluded.is_stale"
 )
@@ -113,21 +113,25 @@ class Cache:
         entities: Iterable[Entity],
         unknown: Iterable[str] = (),
         *,
+        asked_at: float | None = None,
         updated_ms: Mapping[str, int] | None = None,
     ) -> None:
         """
         Keep what the server said now: *entities*, and the names that are *unknown*.
 
         Args:
-            updated_ms: When each entity changed last by the server's clock, as far as it says so: one that is older than what an
-                event has told is stale at once.
+            asked_at: When it was asked, if not now: what an event has told of since is stale at once.
+
+            updated_ms: When entities changed last by the server's clock, for what its index says, which may lag: one that is older
+                than what an event has told is stale at once.
         """
         now, times = time.time(), updated_ms or {}
+        since = now if asked_at is None else asked_at
         known = [
-            (*_key(e.fqn), json.dumps(asdict(e)), now, e.fqn, times.get(e.fqn, _NEWEST))
+            (*_key(e.fqn), json.dumps(asdict(e)), now, e.fqn, times.get(e.fqn, _NEWEST), since)
             for e in entities
         ]
-        rows = [*known, *((*_key(fqn), None, now, fqn, _NEWEST) for fqn in unknown)]
+        rows = [*known, *((*_key(fqn), None, now, fqn, _NEWEST, since) for fqn in unknown)]
         if rows:
             self._write([(_WRITE, rows)])
 

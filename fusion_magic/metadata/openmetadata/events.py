@@ -1,7 +1,7 @@
 """
 What OpenMetadata's messages tell of changes; pure.
 
-A message is one event, a list of them under ``data`` (before 1.5), or a text that only tries the way. The entity within an event is an
+A message is one event, several in a list or under ``data`` (before 1.5), or a text that only tries the way. The entity within an event is an
 object or a text that holds one, and before 1.8 its FQN stands there alone.
 
 Source: a real server of 1.6, and the source of ``SubscriptionUtil``.
@@ -81,6 +81,8 @@ def changes_in(body: bytes) -> list[MetadataChange]:
         return changes_of(msgspec.json.decode(body, type=Events).data)
     with suppress(*_UNREADABLE):
         return changes_of([msgspec.json.decode(body, type=Event)])
+    with suppress(*_UNREADABLE):
+        return changes_of(msgspec.json.decode(body, type=list[Event]))
     return []
 
 

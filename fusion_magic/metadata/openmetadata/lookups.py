@@ -33,10 +33,12 @@ class Named:
     Attributes:
         assets: What has one of them, in any case; deleted ones too, where nothing else has the name.
         unknown: Names that nothing has exactly.
+        by_name: Those that were asked for by name, which never lags.
     """
 
     assets: tuple[Asset, ...]
     unknown: tuple[str, ...]
+    by_name: frozenset[str] = frozenset()
 
 
 class Lookups:
@@ -65,7 +67,7 @@ class Lookups:
         unknown = tuple(fqn for fqn in missing if by_name[fqn] is None)
         if len(wanted) == 1 and unknown:
             found |= self._searched(wanted)
-        return Named(tuple(found.values()), unknown)
+        return Named(tuple(found.values()), unknown, frozenset(missing))
 
     def search(self, text: str, *, size: int, skip: int) -> list[Asset]:
         """

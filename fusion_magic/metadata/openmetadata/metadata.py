@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -146,10 +146,8 @@ class OpenMetadataMetadata:
             kept |= self._fetched(old, kept)
         else:
             self._refresh_soon([fqn for fqn in fqns if now - kept[fqn].at > self._max_age_s / 2])
-        if time.monotonic() >= self._away_until:
-            self._reports.know_failed()
         found = {fqn: entity for fqn in fqns if (entity := kept[fqn].entity) is not None}
-        return self._reports.with_alerts(found)
+        return self._reports.with_alerts(found, may_ask=time.monotonic() >= self._away_until)
 
     def find_ignoring_case(self, fqns: Sequence[str]) -> Mapping[str, tuple[Entity, ...]]:
         """See ``Metadata.find_ignoring_case``; a look-up has brought the names of other cases along."""
@@ -299,20 +297,31 @@ class OpenMetadataMetadata:
             *self._known_places.asked_soon(fqns),
             *self._reports.failed_soon(),
         ]
+        asked_at = time.time()
         named = self._lookups.named(fqns, told_ms=self._cache.told_ms(fqns))
         wait(beside)
-        entities = self._kept_entities(named.assets, named.unknown)
+        entities = self._kept_entities(
+            named.assets, named.unknown, asked_at=asked_at, by_name=named.by_name
+        )
         now = time.time()
         answers = {fqn: Kept(None, now) for fqn in named.unknown}
         return answers | {entity.fqn: Kept(entity, now) for entity in entities}
 
-    def _kept_entities(self, assets: Sequence[Asset], unknown: Sequence[str] = ()) -> list[Entity]:
+    def _kept_entities(
+        self,
+        assets: Sequence[Asset],
+        unknown: Sequence[str] = (),
+        *,
+        asked_at: float | None = None,
+        by_name: Collection[str] = (),
+    ) -> list[Entity]:
         from fusion_magic.metadata.openmetadata.entities import entity_of
 
         places = self._known_places.of(a.fully_qualified_name for a in assets)
         entities = [entity_of(asset, places) for asset in assets]
-        updated_ms = {a.fully_qualified_name: a.updated_at for a in assets if a.updated_at}
-        self._cache.write(entities, unknown, updated_ms=updated_ms)
+        by_index = (a for a in assets if a.fully_qualified_name not in by_name)
+        times = {a.fully_qualified_name: a.updated_at for a in by_index if a.updated_at}
+        self._cache.write(entities, unknown, asked_at=asked_at, updated_ms=times)
         return entities
 
     def _fqns_behind(self, names: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:

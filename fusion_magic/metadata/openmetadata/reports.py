@@ -66,28 +66,31 @@ class Reports:
             return []
         return [self._server.soon(self._keep_failed, FAILED_TESTS)]
 
-    def know_failed(self) -> None:
+    def with_alerts(self, entities: Mapping[str, Entity], *, may_ask: bool) -> dict[str, Entity]:
         """
-        Ask for them now where they are not known any more; where the server does not answer, what was known stays so.
+        *entities* with the tests of their data that failed.
+
+        Args:
+            may_ask: Whether the server is asked where that is not known any more; else, and where it does not answer, what was
+                known last counts.
         """
-        if self._cache.fact(FAILED_TESTS, max_age_s=self._max_age_s) is not None:
-            return
+        failed = self._cache.fact(FAILED_TESTS, max_age_s=self._max_age_s)
+        if failed is None:
+            if may_ask:
+                self._know_failed()
+            failed = self._cache.fact(FAILED_TESTS, max_age_s=inf) or {}
+        return {
+            fqn: replace(entity, alerts=(*entity.alerts, *failed[fqn])) if fqn in failed else entity
+            for fqn, entity in entities.items()
+        }
+
+    def _know_failed(self) -> None:
         if time.monotonic() < self._patient_until:
             return
         try:
             self._keep_failed(FAILED_TESTS)
         except MetadataUnavailable:
             self._patient_until = time.monotonic() + PATIENCE_S
-
-    def with_alerts(self, entities: Mapping[str, Entity]) -> dict[str, Entity]:
-        """
-        *entities* with the tests of their data that failed, as far as that was known last.
-        """
-        failed = self._cache.fact(FAILED_TESTS, max_age_s=inf) or {}
-        return {
-            fqn: replace(entity, alerts=(*entity.alerts, *failed[fqn])) if fqn in failed else entity
-            for fqn, entity in entities.items()
-        }
 
     def _keep_failed(self, key: str) -> None:
         tests = _or_nothing(self._tests)({"testCaseStatus": "Failed"}) or []

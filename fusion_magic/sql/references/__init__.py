@@ -28,6 +28,9 @@ __all__ = [
 ]
 
 TRINO_PARTS = 3
+_HOLDING_QUERIES = frozenset(
+    {"CREATE TABLE AS", "INSERT", "CREATE VIEW", "CREATE MATERIALIZED VIEW"}
+)
 
 
 def find_references(statement: Statement) -> tuple[Reference, ...]:
@@ -55,9 +58,9 @@ def find_use(statement: Statement) -> tuple[str, ...] | None:
 
 def find_written_query(statement: Statement) -> Span | None:
     """
-    Where the query stands whose rows CREATE TABLE AS and INSERT write; None in another statement.
+    Where the query stands whose rows CREATE TABLE AS and INSERT write, or that a view is made of; None in another statement.
     """
-    if statement.kind not in {"CREATE TABLE AS", "INSERT"}:
+    if statement.kind not in _HOLDING_QUERIES:
         return None
     words = statement.tokens.words
     last = len(words) - 1

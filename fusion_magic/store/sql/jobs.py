@@ -200,6 +200,16 @@ class SqlJobs(SqlPart):
             query = query.where(job_detail.c.owner == where.owner)
         if where.text is not None:
             query = query.where(job.c.user_query.icontains(where.text, autoescape=True))
+        if where.sent is not None:
+            query = query.where(job.c.converted_query.icontains(where.sent, autoescape=True))
+        if where.named is not None:
+            named = sa.select(fusion_model.c.job_id).where(
+                sa.or_(
+                    fusion_model.c.fully_qualified_name == where.named,
+                    fusion_model.c.trino_model_name == where.named,
+                )
+            )
+            query = query.where(job.c.id.in_(named))
         return self._jobs(query)
 
     def _end_attempt(self, transaction: Transaction, job_id: UUID, attempt: int) -> bool:

@@ -62,6 +62,45 @@ class SqlLineageEdges(SqlPart):
         rows = self._database.read(query.order_by(column_lineage.c.id))
         return [column_edge(row) for row in rows]
 
+    def shared(self, job_id: UUID) -> Sequence[tuple[str, str]]:
+        """See ``LineageEdges.shared``."""
+        own = self.of_job(job_id)
+        others: set[tuple[str, str]] = set()
+        for names in _in_parts(sorted({target for _, target in own})):
+            for table in (lineage_edge, model_queue, graph_edge):
+                source, target = _ends(table)
+                query = sa.select(source, target).where(target.in_(names), table.c.job_id != job_id)
+                others |= {(row[0], row[1]) for row in self._database.read(query)}
+        return [pair for pair in dict.fromkeys(own) if pair in others]
+
+    def forget(self, job_id: UUID) -> None:
+        """See ``LineageEdges.forget``."""
+        with self._database.writing() as transaction:
+            for table in (lineage_edge, column_lineage):
+                transaction.execute(sa.delete(table).where(table.c.job_id == job_id))
+            transaction.execute(_handing_on(job_id))
+            transaction.execute(sa.delete(graph_edge).where(graph_edge.c.job_id == job_id))
+
+
+def _handing_on(job_id: UUID) -> Any:
+    """
+    The change that gives the job's edges of the graph to others that have found them, too.
+    """
+    heirs = (
+        sa.select(lineage_edge.c.job_id)
+        .where(
+            lineage_edge.c.source_fqn == graph_edge.c.source_fqn,
+            lineage_edge.c.target_fqn == graph_edge.c.target_fqn,
+        )
+        .correlate(graph_edge)
+    )
+    newest = heirs.order_by(lineage_edge.c.id.desc()).limit(1).scalar_subquery()
+    return (
+        sa.update(graph_edge)
+        .where(graph_edge.c.job_id == job_id, heirs.exists())
+        .values(job_id=newest)
+    )
+
 
 def column_edge(row: Any) -> ColumnEdge:
     """

@@ -5,6 +5,7 @@ The names that jobs use, in the SQL store.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -56,6 +57,20 @@ class SqlModels(SqlPart):
             .where(job.c.status == JobStatus.FINISHED.value)
             .where(fusion_model.c.fully_qualified_name.is_not(None))
             .order_by(fusion_model.c.fully_qualified_name)
+        )
+        return [str(row[0]) for row in self._database.read(query)]
+
+    def lately_used(self, since: datetime, *, limit: int) -> Sequence[str]:
+        """See ``Models.lately_used``."""
+        fqn = fusion_model.c.fully_qualified_name
+        query = (
+            sa.select(fqn)
+            .join(job, job.c.id == fusion_model.c.job_id)
+            .where(job.c.created >= since, fqn.is_not(None))
+            .where(fusion_model.c.model_id_of_om.is_not(None))
+            .group_by(fqn)
+            .order_by(sa.func.max(fusion_model.c.id).desc())
+            .limit(limit)
         )
         return [str(row[0]) for row in self._database.read(query)]
 

@@ -158,6 +158,24 @@ class SqlOutbox(SqlPart):
             done = transaction.execute(sa.delete(dead_letter).where(dead_letter.c.id == letter_id))
             return done.rowcount == 1
 
+    def withdraw(self, job_id: UUID) -> bool:
+        """See ``Outbox.withdraw``."""
+        with self._database.writing() as transaction:
+            rows = sa.select(model_queue.c.id).where(model_queue.c.job_id == job_id)
+            free = transaction.execute(rows.with_for_update(skip_locked=True)).scalars().all()
+            is_its = queue_delivery.c.queue_id.in_(free)
+            held = (
+                queue_delivery.c.claimed_by.is_not(None),
+                queue_delivery.c.due > self._database.now(),
+            )
+            is_held = transaction.execute(sa.select(queue_delivery).where(is_its, *held)).first()
+            if is_held or len(free) < len(transaction.execute(rows).all()):
+                return False
+            transaction.execute(sa.delete(queue_delivery).where(is_its))
+            for table in (model_queue, dead_letter):
+                transaction.execute(sa.delete(table).where(table.c.job_id == job_id))
+            return True
+
 
 def _take(transaction: Transaction, row: Any, scheduler: str, until: datetime) -> bool:
     """
@@ -202,6 +220,7 @@ def _following(
             )
             .add_columns(_is_due(now, scheduler).label("is_due"))
             .limit(each)
+            .with_for_update(of=model_queue)
         )
         found += takewhile(lambda row: row.is_due, rows.all())
     return found

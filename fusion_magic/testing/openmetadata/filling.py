@@ -165,6 +165,8 @@ class Filler:
             result = {"timestamp": self._state.now(), "testCaseStatus": status, "result": message}
             with self._state.lock:
                 quality.add_result(request, case, result)
+            for follow in request.after:
+                follow()
         return case.fqn
 
     def many_tables(self, fqns: Iterable[str], columns: Columns, service_type: str) -> int:

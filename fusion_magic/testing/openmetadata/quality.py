@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from functools import partial
 
-from . import entities, messages
+from . import entities, events, messages
 from .answers import Answer, Json, bad_request
 from .kinds import BY_TYPE
 from .names import child_fqn
@@ -166,7 +166,14 @@ def add_result(request: Request, case: Entity, given: Json) -> Json:
     case.fact("results", dict)[given["timestamp"]] = result
     newest: Json = max(case.fact("results", dict).values(), key=lambda one: int(one["timestamp"]))
     case.set_fact("testCaseResult", newest)
-    entities.store(request, case, {**data, "testCaseStatus": newest["testCaseStatus"]})
+    case.data = {**data, "testCaseStatus": newest["testCaseStatus"]}
+    request.state.touch(case)
+    # It is a new version, which bears the time of the last change before it.
+    updated = [{"name": "testCaseResult", "newValue": result}]
+    case.change = {"fieldsAdded": [], "fieldsUpdated": updated, "fieldsDeleted": []}
+    case.change["previousVersion"] = case.version
+    case.version = round(case.version + 0.1, 1)
+    events.record(request, "entityUpdated", case)
     return result
 
 

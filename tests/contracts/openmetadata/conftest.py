@@ -41,6 +41,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--openmetadata-version", help="run on this version of the test server alone")
     group.addoption("--openmetadata-burst", help="how many tables change at once, instead of 40")
     group.addoption(
+        "--openmetadata-batch", help="events at once and seconds between, instead of 1000/1"
+    )
+    group.addoption(
         "--openmetadata-record", help="write what the test server answered to this file"
     )
 

@@ -3,14 +3,14 @@ What changes is in the next look-up, told by a webhook or asked for; and after a
 
     pytest tests/contracts/openmetadata/test_hearing.py --openmetadata-url URL --openmetadata-token-file FILE --openmetadata-burst 2000 -s
 
-prints how long it took, and what the server told twice or never.
+prints how long it took, and what the server told twice or never. ``--openmetadata-batch 10/10`` lets it read its events as it does by default.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
@@ -58,6 +58,9 @@ class Listening:
         self._noted(answer.changes)
         return answer
 
+    def updated_ms(self, fqns: Sequence[str]) -> Mapping[str, int]:
+        return self.source.updated_ms(fqns)
+
     def _noted(self, changes: Sequence[MetadataChange]) -> Sequence[MetadataChange]:
         self.told += [(time.monotonic(), change) for change in changes]
         return changes
@@ -73,6 +76,7 @@ class Ear:
     store: SqlStore
     folder: Path
     stack: ExitStack
+    batch: tuple[int, int]
 
     def names(self, max_age: str) -> OpenMetadataMetadata:
         target = self.place.target
@@ -86,10 +90,11 @@ class Ear:
     def by_webhook(self) -> Iterator[Listening]:
         listening, address = self._source(), free_address()
         hearing = hearing_of_changes(
-            listening, self.store.changes, address=address, secret=SECRET, poll_s=None
+            listening, self.store, address=address, secret=SECRET, poll_s=None
         )
         with hearing:
-            body = subscription(self.place, f"http://{address}/events") | {"batchSize": 1000}
+            body = subscription(self.place, f"http://{address}/events")
+            body |= dict(zip(("batchSize", "pollInterval"), self.batch, strict=True))
             made = self.place.call("POST", "events/subscriptions", body)
             assert made.status == 201, made.text
             try:
@@ -100,9 +105,7 @@ class Ear:
     @contextmanager
     def by_poll(self) -> Iterator[Listening]:
         listening = self._source()
-        with hearing_of_changes(
-            listening, self.store.changes, address=None, secret=None, poll_s=1.0
-        ):
+        with hearing_of_changes(listening, self.store, address=None, secret=None, poll_s=1.0):
             yield listening
 
     def _source(self) -> Listening:
@@ -110,10 +113,12 @@ class Ear:
 
 
 @pytest.fixture
-def ear(place: Place, tmp_path: Path) -> Iterator[Ear]:
+def ear(place: Place, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Ear]:
+    batch = request.config.getoption("--openmetadata-batch", default=None) or "1000/1"
+    size, _, pause_s = batch.partition("/")
     with ExitStack() as stack:
         store = stack.enter_context(closing(open_store(f"sqlite:///{tmp_path / 'jobs.db'}")))
-        yield Ear(place, store, tmp_path, stack)
+        yield Ear(place, store, tmp_path, stack, (int(size), int(pause_s)))
 
 
 def waited(is_so: Callable[[], bool], seconds: float) -> bool:
@@ -209,7 +214,7 @@ def test_after_a_burst_everything_is_right_within_the_age(
             list(pool.map(lambda t: place.table(t["name"], ["a", "b", "c"]), tables))
             list(pool.map(lambda t: _delete(place, t), doomed))
             changed = time.monotonic()
-            _wait_for_quiet(listening, len(fqns) if place.target.own else None)
+            _wait_for_quiet(listening, set(fqns), is_all_told=place.target.own is not None)
             time.sleep(1)
             # What was read after the change is right for its own sake; the patient one has read nothing since.
             wrong = _wrong(patient, fqns, right)
@@ -227,16 +232,17 @@ def _delete(place: Place, table: Json) -> None:
     assert reply.status == 200, reply.text
 
 
-def _wait_for_quiet(listening: Listening, enough: int | None) -> None:
+def _wait_for_quiet(listening: Listening, fqns: set[str], *, is_all_told: bool) -> None:
     """
-    Until *enough* was told, or nothing is told any more.
+    Until every change was told, where the server tells all of them; else until none of them is told any more.
     """
     last = time.monotonic()
     while time.monotonic() - last < QUIET_S:
-        if enough is not None and len(listening.told) >= enough:
+        mine = [at for at, change in list(listening.told) if change.fqn in fqns]
+        if is_all_told and len(mine) >= len(fqns):
             return
+        last = max([last, *mine[-1:]])
         time.sleep(0.1)
-        last = max([last, *(at for at, _ in listening.told[-1:])])
 
 
 def _wrong(names: OpenMetadataMetadata, fqns: Sequence[str], right: dict[str, int]) -> list[str]:

@@ -75,6 +75,29 @@ def test_the_last_result_is_told(place: Place) -> None:
     assert found["testCaseResult"]["incidentId"]
 
 
+def test_a_result_is_an_event_as_of_the_tests_last_change(place: Place) -> None:
+    """
+    Who polls from now on misses it.
+    """
+    test = case(place)
+    time.sleep(0.01)
+    result(place, test, "Failed")
+
+    def told() -> list[Json]:
+        found = place.read("events", entityUpdated="testCase", timestamp=test["updatedAt"])["data"]
+        return [one for one in found if one["entityId"] == test["id"]]
+
+    place.wait_for(lambda: len(told()), 1)
+    [event] = told()
+    assert (event["eventType"], event["timestamp"]) == ("entityUpdated", test["updatedAt"])
+    assert [one["name"] for one in event["changeDescription"]["fieldsUpdated"]] == [
+        "testCaseResult"
+    ]
+    after = place.read(f"dataQuality/testCases/name/{test['fullyQualifiedName']}")
+    assert (after["version"], after["updatedAt"]) == (0.2, test["updatedAt"])
+    assert (event["previousVersion"], event["currentVersion"]) == (0.1, 0.2)
+
+
 def test_results_between_two_times(place: Place) -> None:
     test = case(place)
     result(place, test, "Success", timestamp=1_700_000_000_000)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion_magic.delivery.openmetadata.edges import OwnEdge, holds, merge, normalized
+from fusion_magic.delivery.openmetadata.edges import OwnEdge, holds, is_only, merge, normalized
 
 KNOWN = ("a.x", "a.y", "b.k", "b.n")
 OURS = {"id": "1", "type": "pipeline", "fullyQualifiedName": 'fusion."spend.ipynb"'}
@@ -153,3 +153,32 @@ def test_the_same_again_changes_nothing_and_nothing_is_lost(
 def test_an_edge_that_is_not_there_holds_nothing() -> None:
     assert not holds(None, OwnEdge())
     assert not holds({"columnsLineage": None}, OWN)
+
+
+@pytest.mark.parametrize(
+    ("change", "is_ours"),
+    [
+        ({}, True),
+        ({"sqlQuery": "an earlier one"}, True),
+        ({"columnsLineage": [column("a.gone", "b.n")]}, True),
+        ({"source": "Manual"}, False),
+        ({"description": "By hand."}, False),
+        ({"pipeline": THEIRS}, False),
+        ({"pipeline": None}, False),
+        ({"columnsLineage": [column("a.x", "b.k"), column("a.y", "b.n")]}, False),
+        ({"columnsLineage": [column("a.x", "b.k", function="upper")]}, False),
+    ],
+)
+def test_an_edge_that_says_more_than_a_job_is_not_its_alone(
+    change: dict[str, Any], is_ours: bool
+) -> None:
+    told = {**answered(merge(None, OWN, known=KNOWN)), **change}
+
+    assert is_only(told, OWN, known=KNOWN) is is_ours
+
+
+def test_an_edge_to_a_notebook_is_ours_where_its_source_says_so() -> None:
+    own = OwnEdge(sql="SELECT ?")
+
+    assert is_only(merge(None, own, known=()), own, known=())
+    assert not is_only({"source": "Manual"}, own, known=())

@@ -34,3 +34,10 @@ def test_what_is_dropped_is_gone() -> None:
     recent.drop("a", "b")
 
     assert recent.get("a") is None
+
+
+def test_what_is_taken_is_one_ones_own() -> None:
+    recent = Recent[str, int](age_s=5, most=2)
+    recent.keep("a", 1)
+
+    assert [recent.take("a"), recent.take("a")] == [1, None]

@@ -11,7 +11,7 @@ import pytest
 
 from fusion_magic.delivery.openmetadata.receiver import OpenMetadataDelivery
 from fusion_magic.delivery.openmetadata.usage import RANK_EVERY_S
-from fusion_magic.errors import DeliveryError
+from fusion_magic.errors import DeliveryError, PermanentDeliveryError
 from fusion_magic.testing.openmetadata import OpenMetadataServer
 from tests.delivery.facts import NOON, message
 from tests.delivery.openmetadata.jobs import (
@@ -22,6 +22,8 @@ from tests.delivery.openmetadata.jobs import (
     deliver,
     job_facts,
     open_receiver,
+    rows,
+    runs,
     writes,
 )
 
@@ -255,3 +257,71 @@ def test_the_right_to_count_that_is_missing_is_said(
 
     with pytest.raises(DeliveryError, match="EditUsage"):
         deliver(receiver, reads())
+
+
+def together(number: int) -> list[tuple[Any, Any]]:
+    """
+    The rows of so many jobs, as a scheduler announces them.
+    """
+    jobs = [reads(started=NOON.replace(minute=minute)) for minute in range(number)]
+    return [(row, told) for told in jobs for row in rows(told)]
+
+
+def test_jobs_that_come_together_are_counted_together(
+    two: OpenMetadataServer, receiver: OpenMetadataDelivery
+) -> None:
+    announced = together(4)
+    deliver(receiver, reads(started=NOON.replace(minute=2)))
+    two.clear_requests()
+
+    receiver.expect(announced)
+    counts = [request.body for request in two.requests if "/usage/" in request.path]
+    for row, told in announced:
+        receiver.deliver(row, told)
+
+    # Their runs were read at once.
+    [read] = [r for r in two.requests if r.method == "GET" and r.path.endswith("/status")]
+    assert len(read.answer["data"]) == 1
+    assert counts == [{"date": "2026-01-31", "count": 3}] * 2
+    assert daily(two, ORDERS) == daily(two, PEOPLE) == ("2026-01-31", 4)
+    assert len(runs(receiver)) == 4
+
+
+def test_jobs_that_are_announced_again_are_not_counted_again(
+    two: OpenMetadataServer, receiver: OpenMetadataDelivery
+) -> None:
+    """
+    A row in front of them had to wait.
+    """
+    announced = together(3)
+    for _ in range(2):
+        receiver.expect(announced)
+    for row, told in announced:
+        receiver.deliver(row, told)
+
+    assert daily(two, ORDERS)[1] == 3
+
+
+def test_jobs_that_do_not_bear_out_their_rows_are_not_counted(
+    two: OpenMetadataServer, receiver: OpenMetadataDelivery
+) -> None:
+    announced = [(row, replace(told, models=[])) for row, told in together(2)]
+
+    with pytest.raises(PermanentDeliveryError, match="does not use"):
+        receiver.expect(announced)
+
+    assert two.requests == []
+
+
+def test_one_run_of_two_statements_of_one_moment_is_kept_whole(
+    two: OpenMetadataServer, receiver: OpenMetadataDelivery
+) -> None:
+    jobs = [job_facts([(ORDERS, NOTEBOOK)], user_query=f"SELECT {name}") for name in "abc"]
+    announced = [(row, told) for told in jobs for row in rows(told)]
+
+    receiver.expect(announced)
+    for row, told in announced:
+        receiver.deliver(row, told)
+
+    [run] = runs(receiver)
+    assert len(run["taskStatus"]) == 3

@@ -29,6 +29,9 @@ def test_a_statement_becomes_duckdbs(sql: str, expected: str) -> None:
     [
         ("SELECT * FROM t ORDER BY 1 FETCH FIRST 1 ROW WITH TIES", "TIES"),
         ("SELECT no_such_function(1)", "no_such_function"),
+        ("CREATE MATERIALIZED VIEW v AS SELECT 1 AS x", "materialized views"),
+        ("CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1 AS x", "materialized views"),
+        ("DROP MATERIALIZED VIEW IF EXISTS v", "materialized views"),
     ],
 )
 def test_what_duckdb_cannot_do_is_refused_by_name(sql: str, names: str) -> None:

@@ -35,9 +35,10 @@ def told(**others: Any) -> list[MetadataChange]:
         EVENT,
         EVENT | {"entity": json.dumps(ENTITY)},
         {"data": [EVENT]},
+        [EVENT],
         EVENT | {"entityFullyQualifiedName": "pg.shop.public.orders", "domains": [], "more": {}},
     ],
-    ids=["object", "text", "list", "newer"],
+    ids=["object", "text", "data", "list", "newer"],
 )
 def test_an_event_is_read_in_each_shape(message: Any) -> None:
     assert changes_in(json.dumps(message).encode()) == [CHANGE]
@@ -87,6 +88,7 @@ def test_what_concerns_no_name_is_left_out(others: dict[str, Any]) -> None:
         b"This is a test message from OpenMetadata to confirm your destination.",
         b'{"message": "test"}',
         b"[]",
+        b"[[]]",
         b"null",
         b'{"data": 5}',
         b"\xff\xfe",
