@@ -27,7 +27,7 @@ from urllib.parse import unquote
 
 from fusion_magic.errors import InvalidArgument, InvalidSettings
 from fusion_magic.secrets import KEYRING, read_secret, secrets_in, without_secrets
-from fusion_magic.setting_tables import read_pairs, read_properties
+from fusion_magic.setting_tables import PAIRS, read_pairs, read_properties
 from fusion_magic.units import parse_age, parse_size
 
 GIBIBYTE = 1 << 30
@@ -63,6 +63,9 @@ class Settings:
         catalog_properties: Properties of Trino's connectors for the catalogs that are made: a table for each service or
             ``"service.database"``, whose lines go over what its connection in OpenMetadata says; with ``connector.name`` they are
             all that counts. As a text, JSON.
+        files_trino_schema: A schema of Trino's Hive connector, such as ``hive.fusion``, in which a container of files becomes a
+            view while a query reads it. Without it, a container is read where a catalog has its name.
+        files_trino_places: How Trino's catalog calls places of files: a table of ``"/data" = "local:///data"``, or such pairs.
         results_url: Where stored results go: a folder, or a bucket such as ``s3://lake/fusion``.
         results_trino_schema: A schema of Trino's Hive connector, such as ``hive.fusion``, in which a stored result becomes a table
             while a query reads it. Without it, Trino cannot read stored results.
@@ -110,6 +113,8 @@ class Settings:
     events_poll: str = ""
     catalogs: str = ""
     catalog_properties: str = ""
+    files_trino_schema: str = ""
+    files_trino_places: str = ""
     results_url: str = ""
     results_trino_schema: str = ""
     results_trino_url: str = ""
@@ -154,8 +159,15 @@ class Settings:
         """
         ``catalog_properties`` by the FQN of a service or a database.
         """
-        found: dict[str, dict[str, str]] = json.loads(self.catalog_properties or "{}")
-        return found
+        return dict(json.loads(self.catalog_properties or "{}"))
+
+    @property
+    def trino_places(self) -> dict[str, str]:
+        """
+        How Trino calls places of files, by their beginnings.
+        """
+        pairs = (pair.partition("=") for pair in self.files_trino_places.splitlines())
+        return {place: theirs for place, _, theirs in pairs}
 
     @property
     def metadata_max_age_s(self) -> float:
@@ -292,8 +304,8 @@ def _typed(name: str, value: Any, where: str) -> Any:
         value = " ".join(map(str, value))
     if name == "data_dir":
         return Path(value).expanduser().absolute()
-    if name == "catalogs":
-        return read_pairs(value, where)
+    if name in PAIRS:
+        return read_pairs(value, where, key=_key_of(name))
     if name == "catalog_properties":
         return read_properties(value, where)
     if name in _AGES:

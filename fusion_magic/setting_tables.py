@@ -11,26 +11,33 @@ from typing import Any
 
 from fusion_magic.errors import InvalidSettings
 
+PAIRS = {
+    "catalogs": '[tool.fusion.catalogs] with lines such as shop_pg = "shop"',
+    "files_trino_places": '[tool.fusion.files.trino_places] with lines such as "/data" = "local:///data"',
+}  # settings that are pairs, and what one looks like
 
-def read_pairs(value: object, where: str) -> str:
+
+def read_pairs(value: object, where: str, *, key: str) -> str:
     """
     A table, or pairs with spaces or line ends between them, as a line a pair.
 
     Args:
         where: Where the setting stands, for messages.
 
+        key: The setting.
+
     Raises:
         InvalidSettings: It is none.
     """
     if isinstance(value, Mapping):
-        pairs = [f"{key}={catalog}" for key, catalog in _leaves(value)]
+        pairs = [f"{name}={one}" for name, one in _leaves(value)]
     else:
         pairs = str(value).split("\n" if "\n" in str(value) else None)
     for pair in pairs:
         if not re.fullmatch(r"[^=\n]+=[^=\n]+", pair):
             raise InvalidSettings(
-                f"catalogs has {pair!r} ({where}).",
-                hint='It is a table: [tool.fusion.catalogs] with lines such as shop_pg = "shop".',
+                f"{key} has {pair!r} ({where}).",
+                hint=f"It is a table: {PAIRS[key.replace('.', '_')]}.",
             )
     return "\n".join(pairs)
 

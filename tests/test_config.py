@@ -284,3 +284,17 @@ def test_the_secret_of_a_webhook_comes_from_a_file_and_is_not_shown(tmp_path: Pa
 
     assert found.events_secret == "what it knows"
     assert "what it knows" not in f"{found!r}{found.shareable()}"
+
+
+def test_places_of_files_are_pairs(tmp_path: Path) -> None:
+    (tmp_path / "fusion.toml").write_text('[files.trino_places]\n"/data" = "local:///data"\n')
+
+    settings = load(tmp_path)
+
+    assert settings.trino_places == {"/data": "local:///data"}
+    assert load(tmp_path, FUSION_FILES_TRINO_PLACES="/a=s3://x /b=s3://y").trino_places == {
+        "/a": "s3://x",
+        "/b": "s3://y",
+    }
+    with pytest.raises(InvalidSettings, match=r"files\.trino_places has 'x'"):
+        load(tmp_path, FUSION_FILES_TRINO_PLACES="x")

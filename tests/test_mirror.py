@@ -80,6 +80,7 @@ ELSEWHERE = {
     "jobs/test_limits.py": "engines/trino/estimates",
     "jobs/test_views.py": "commands/about_views",
     "engines/trino/test_faults.py": "engines/trino/engine engines/trino/client",
+    "engines/trino/test_file_tables.py": "engines/trino/query_tables sql/delimited",
 }
 
 

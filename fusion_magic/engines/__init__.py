@@ -236,6 +236,15 @@ class Engine(Protocol):
         """
         ...
 
+    def file_parts(self, entity: Entity) -> tuple[str, ...] | None:
+        """
+        The Trino name for one use of the files that a container stands for; None where it is read under its own name.
+
+        Raises:
+            UnsupportedSql: They are of a kind that cannot be read.
+        """
+        ...
+
     def session(self) -> Mapping[str, str]:
         """
         What statements (SET SESSION, PREPARE …) have changed for later ones, for a process that runs one of them.

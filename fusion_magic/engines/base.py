@@ -18,6 +18,8 @@ from fusion_magic.engines import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from fusion_magic.metadata import Entity
+
 
 class BaseEngine:
     """
@@ -47,6 +49,10 @@ class BaseEngine:
 
     def result_parts(self, name: str) -> tuple[str, ...] | None:
         """See ``Engine.result_parts``."""
+        return None
+
+    def file_parts(self, entity: Entity) -> tuple[str, ...] | None:
+        """See ``Engine.file_parts``."""
         return None
 
     def session(self) -> Mapping[str, str]:

@@ -18,7 +18,7 @@ and otherwise refused, before anything is sent to the engine.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fusion_magic.engines import Engine
 from fusion_magic.errors import AmbiguousFqn, UnknownFqn, UnsupportedSql
@@ -74,6 +74,7 @@ class NameResolver:
     find_made: Callable[[str], tuple[str, ...] | None]
     find_result: Callable[[str], str | None]
     _result_parts: dict[str, tuple[str, ...] | None] = field(default_factory=dict)
+    _file_parts: dict[str, tuple[str, ...] | None] = field(default_factory=dict)
 
     def resolve(self, references: Sequence[Reference]) -> tuple[ResolvedName, ...]:
         """
@@ -134,7 +135,7 @@ class NameResolver:
                     fqn, candidates=tuple(e.fqn for e in entities), span=reference.place
                 )
             if entities:
-                return _known(entities[0])
+                return self._as_known(entities[0], reference)
         found = (
             self._as_result(reference)
             or self._as_trino_name(reference)
@@ -149,6 +150,18 @@ class NameResolver:
             span=reference.place,
             why=deleted.get(gone or "", ""),
         )
+
+    def _as_known(self, entity: Entity, reference: Reference) -> ResolvedName:
+        if entity.files is None or reference.role != "source":
+            return _known(entity)
+        if entity.fqn not in self._file_parts:
+            try:
+                self._file_parts[entity.fqn] = self.engine.file_parts(entity)
+            except UnsupportedSql as error:
+                error.span = reference.place
+                raise
+        parts = self._file_parts[entity.fqn]
+        return _known(entity if parts is None else replace(entity, trino_parts=parts))
 
     def _as_result(self, reference: Reference) -> ResolvedName | None:
         name = result_name(reference.parts)

@@ -188,6 +188,11 @@ class Translation:
 
 def _catalog_hint(entity: Entity) -> str:
     service = format_fqn(parse_fqn(entity.fqn).parts[:1])
+    if entity.files is not None:
+        return (
+            f"{entity.fqn} is a set of files. files.trino_schema names a schema of Trino's Hive connector in which such are read; "
+            f'or [tool.fusion.catalogs] {service} = "…" names a catalog that has a table of that name.'
+        )
     return (
         f"{entity.fqn} is looked for in the catalog {entity.trino_parts[0]}. The settings name another: "
         f'[tool.fusion.catalogs] {service} = "…"; so does the property trinoCatalog of its database in OpenMetadata, and '

@@ -31,6 +31,22 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class FileSet:
+    """
+    The files that a container stands for.
+
+    Attributes:
+        place: A folder or a file: ``s3://lake/raw/clicks``.
+        formats: How they are written and compressed, in OpenMetadata's words: ``csv``, ``parquet``, ``gz``.
+        is_partitioned: Whether folders below hold values of columns.
+    """
+
+    place: str
+    formats: tuple[str, ...] = ()
+    is_partitioned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Entity:
     """
     One table, view or container.
@@ -43,6 +59,7 @@ class Entity:
         deprecated: Why not to use it any more, or None.
         deleted: Who deleted it and when, for one that may be restored; None for what is there.
         alerts: What somebody who reads it should know, a sentence each: a test of its data that failed, a draft.
+        files: What a container stands for, where a metadata server tells it; else None.
         as_of: When this was known, aware, where it is old because the metadata server does not answer; else None.
     """
 
@@ -59,6 +76,7 @@ class Entity:
     deleted: str | None = None
     alerts: tuple[str, ...] = ()
     as_of: datetime | None = None
+    files: FileSet | None = None
 
 
 @dataclass(frozen=True, slots=True)

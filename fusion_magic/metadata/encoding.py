@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fusion_magic.errors import InvalidFqn
-from fusion_magic.metadata import Column, Entity
+from fusion_magic.metadata import Column, Entity, FileSet
 from fusion_magic.sql.fqn import parse_fqn
 
 _QUOTED_OR_DOT = re.compile(r'"(?:[^"]|"")*(?:"|$)|\.')
@@ -25,7 +26,14 @@ def decode_entity(body: str) -> Entity:
     )
     for name in ("trino_parts", "owners", "tags", "alerts"):
         values[name] = tuple(values.get(name, ()))
-    return Entity(**{**values, "columns": columns})
+    return Entity(**{**values, "columns": columns, "files": decode_files(values.get("files"))})
+
+
+def decode_files(told: Mapping[str, Any] | None) -> FileSet | None:
+    """
+    The files that the JSON of an entity's fields describes.
+    """
+    return FileSet(**{**told, "formats": tuple(told["formats"])}) if told else None
 
 
 def trino_key(parts: Sequence[str]) -> str:

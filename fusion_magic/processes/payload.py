@@ -17,6 +17,7 @@ from fusion_magic.jobs.resolve import ResolvedName
 from fusion_magic.jobs.submit import Request, Submitted
 from fusion_magic.jobs.translate import Translation, with_target
 from fusion_magic.metadata import Column, Entity
+from fusion_magic.metadata.encoding import decode_files
 from fusion_magic.sql.analysis import analyse
 from fusion_magic.sql.edits import Edit
 from fusion_magic.store import Task
@@ -104,4 +105,5 @@ def _resolved(value: dict[str, Any]) -> ResolvedName:
 def _entity(value: dict[str, Any]) -> Entity:
     columns = tuple(Column(**{**c, "tags": tuple(c["tags"])}) for c in value["columns"])
     texts = {name: tuple(value[name]) for name in ("trino_parts", "owners", "tags")}
-    return Entity(**{**value, **texts, "columns": columns})
+    files = decode_files(value.get("files"))
+    return Entity(**{**value, **texts, "columns": columns, "files": files})

@@ -13,6 +13,7 @@ import pytest
 from fusion_magic.engines import Engine, EngineQuery
 from fusion_magic.engines.duckdb.engine import DuckDBEngine
 from fusion_magic.errors import QueryFailed
+from fusion_magic.metadata import Entity, FileSet
 from tests.both_engines import answer
 from tests.plugins.fusion_example.engine import SqliteEngine
 
@@ -143,3 +144,12 @@ def test_it_says_what_it_is(engine: Engine) -> None:
 
 def test_an_engine_that_makes_catalogs_says_so(engine: Engine) -> None:
     assert (engine.catalog_maker is not None) == engine.capabilities.makes_catalogs
+
+
+def test_files_are_read_under_their_own_name_unless_a_setting_says_otherwise(
+    engine: Engine,
+) -> None:
+    files = FileSet("s3://lake/raw/clicks", ("csv",))
+    entity = Entity("", "s3.raw.clicks", "container", ("s3", "raw", "clicks"), files=files)
+
+    assert engine.file_parts(entity) is None

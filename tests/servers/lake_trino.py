@@ -25,6 +25,7 @@ _HIVE = (
     "connector.name=hive\nhive.metastore=file\nhive.non-managed-table-writes-enabled=true\n"
     "hive.non-managed-table-creates-enabled=true\n"
 )
+_FILES = f"{_HIVE}hive.recursive-directories=true\nhive.timestamp-precision=MICROSECONDS\n"
 
 
 class Bucket:
@@ -72,6 +73,7 @@ class LakeTrino:
         self.results = work / "results"
         self.results.mkdir(parents=True)
         (work / "metastore").mkdir()
+        (work / "metastore-files").mkdir()
         s3 = (
             f"fs.native-s3.enabled=true\ns3.endpoint={self.bucket.url}\ns3.region=us-east-1\n"
             "s3.path-style-access=true\ns3.aws-access-key=test\ns3.aws-secret-key=test\n"
@@ -93,6 +95,10 @@ class LakeTrino:
                 "folder": f"{_HIVE}fs.native-local.enabled=true\nlocal.location={work}\n"
                 "hive.metastore.catalog.dir=local:///metastore\n",
                 "bucket": f"{_HIVE}{s3}hive.metastore.catalog.dir=s3://{BUCKET}/metastore\n",
+                "files": f"{_FILES}fs.native-local.enabled=true\n"
+                f"local.location={work}\nhive.metastore.catalog.dir=local:///metastore-files\n",
+                "bucket_files": f"{_FILES}{s3}"
+                f"hive.metastore.catalog.dir=s3://{BUCKET}/metastore-files\n",
                 "guarded": f"{_HIVE}fs.native-local.enabled=true\nlocal.location={work}\n"
                 "hive.metastore.catalog.dir=local:///metastore\nhive.security=sql-standard\n",
             },

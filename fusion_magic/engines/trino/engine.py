@@ -14,17 +14,16 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fusion_magic.engines import EngineCapabilities, EngineQuery, Plan, Progress
 from fusion_magic.engines.base import BaseEngine, BaseExecution
 from fusion_magic.engines.trino.catalogs import TrinoCatalogs
 from fusion_magic.engines.trino.client import TrinoClient, failure
+from fusion_magic.engines.trino.query_tables import QueryTables, file_tables, result_tables
 from fusion_magic.engines.trino.settings import TrinoSettings
 from fusion_magic.errors import (
     EngineUnavailable,
-    InvalidSettings,
     LeaseLost,
     QueryCanceled,
     QueryFailed,
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from fusion_magic.config import Settings
+    from fusion_magic.engines.trino.file_tables import FileTables
     from fusion_magic.engines.trino.hive_tables import ResultTables
     from fusion_magic.engines.trino.spooling import Segments
     from fusion_magic.metadata import Entity
@@ -64,11 +64,17 @@ class TrinoEngine(BaseEngine):
     )
 
     def __init__(
-        self, settings: TrinoSettings, *, results: Callable[..., ResultTables] | None = None
+        self,
+        settings: TrinoSettings,
+        *,
+        results: Callable[..., ResultTables] | None = None,
+        files: Callable[..., FileTables] | None = None,
     ) -> None:
         self._settings = settings
         self._client = TrinoClient(settings)
         self._results = results(run=self._rows) if results is not None else None
+        self._files = files(run=self._rows_with) if files is not None else None
+        self._tables = QueryTables([kind for kind in (self._results, self._files) if kind])
         self._catalogs = TrinoCatalogs(self._rows)
         self._running: set[TrinoExecution] = set()
 
@@ -93,6 +99,12 @@ class TrinoEngine(BaseEngine):
     def result_parts(self, name: str) -> tuple[str, ...] | None:
         """See ``Engine.result_parts``."""
         return self._results.new_name(name) if self._results is not None else None
+
+    def file_parts(self, entity: Entity) -> tuple[str, ...] | None:
+        """See ``Engine.file_parts``; a catalog that has the container's own name goes before."""
+        if self._files is None or entity.trino_parts[0] in self.catalogs():
+            return None
+        return self._files.new_name(entity)
 
     def has_table(self, trino_parts: tuple[str, ...]) -> bool:
         """See ``Engine.has_table``."""
@@ -174,7 +186,7 @@ class TrinoEngine(BaseEngine):
             query,
             ended=self._running.discard,
             start_uri=start_uri,
-            tables=self._results,
+            tables=self._tables,
         )
         self._running.add(execution)
         return execution
@@ -184,20 +196,20 @@ class TrinoEngine(BaseEngine):
         """
         The stored results of *query* as tables.
         """
-        tables = self._results.used_by(query) if self._results is not None else {}
-        if self._results is None or not tables:
-            yield
-            return
-        self._results.make(tables)
+        tables = self._tables.used_by(query)
+        self._tables.make(tables)
         try:
             yield
         finally:
-            self._results.drop(tables)
+            self._tables.drop(tables)
 
     def _rows(self, sql: str, session: Mapping[str, str] | None = None) -> list[list[Any]]:
         query = EngineQuery(sql=sql, job_id="", session=session)
         execution = TrinoExecution(self._client, query)
         return [list(row) for batch in execution.batches() for row in _tuples(batch)]
+
+    def _rows_with(self, sql: str, properties: Mapping[str, str]) -> list[list[Any]]:
+        return self._rows(sql, self._client.session.with_properties(properties))
 
 
 class TrinoExecution(BaseExecution):
@@ -212,7 +224,7 @@ class TrinoExecution(BaseExecution):
         *,
         ended: Any = None,
         start_uri: str | None = None,
-        tables: ResultTables | None = None,
+        tables: QueryTables | None = None,
     ) -> None:
         self._client = client
         self._query = query
@@ -446,32 +458,7 @@ def open_engine(settings: Settings) -> TrinoEngine:
         certificate=settings.engine_certificate,
         key=settings.engine_key,
     )
-    return TrinoEngine(own, results=_result_tables(settings))
-
-
-def _result_tables(settings: Settings) -> Callable[..., ResultTables] | None:
-    from fusion_magic.engines.trino.hive_tables import ResultTables
-
-    if not settings.results_trino_schema:
-        return None
-    catalog, _, schema = settings.results_trino_schema.partition(".")
-    if not catalog or not schema or "." in schema:
-        raise InvalidSettings(
-            f"results.trino_schema is {settings.results_trino_schema!r}.",
-            hint="It names a catalog of Trino's Hive connector and a schema in it: hive.fusion",
-        )
-    trino_root = settings.results_trino_url or settings.results_url
-    if "://" not in trino_root:
-        raise InvalidSettings(
-            f"Results are stored in the folder {trino_root}, and how Trino names it is not known.",
-            hint="Set results.trino_url, for example to local:///results, or keep results in s3://.",
-        )
-    return partial(
-        ResultTables,
-        schema=(catalog, schema),
-        root=settings.results_url.rstrip("/"),
-        trino_root=trino_root.rstrip("/"),
-    )
+    return TrinoEngine(own, results=result_tables(settings), files=file_tables(settings))
 
 
 def _limits(query: EngineQuery) -> Mapping[str, str]:

@@ -20,7 +20,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fusion_magic.engines import EngineQuery
 from fusion_magic.errors import EngineError, QueryFailed, UnsupportedSql
 from fusion_magic.results.trino_types import type_text
 from fusion_magic.sql.edits import format_trino_name, quote
@@ -62,15 +61,9 @@ class ResultTables:
         mark = f"{int(time.time()):08x}{secrets.token_hex(4)}"
         return (*self.schema, f"{result.lower()}_fusion_{mark}")
 
-    def used_by(self, query: EngineQuery) -> dict[tuple[str, ...], Entity]:
-        """
-        The tables of *query* that must be there while it runs, and the results that they stand for.
-        """
-        return {
-            parts: entity
-            for parts, entity in query.entities.items()
-            if parts[:-1] == self.schema and entity.source and _OURS.search(parts[-1])
-        }
+    def owns(self, parts: tuple[str, ...], entity: Entity) -> bool:
+        """See ``TableKind.owns``."""
+        return parts[:-1] == self.schema and bool(entity.source and _OURS.search(parts[-1]))
 
     def make(self, tables: Mapping[tuple[str, ...], Entity]) -> dict[str, str]:
         """

@@ -71,6 +71,15 @@ class Session:
             found = {**self._single, **joined, "X-Trino-User": self._acting_for}
         return {name: value for name, value in found.items() if value}
 
+    def with_properties(self, properties: Mapping[str, str]) -> dict[str, str]:
+        """
+        The headers of a statement that is to have more session properties than the others.
+        """
+        found = self.headers()
+        own = [f"{name}={quote(value)}" for name, value in properties.items()]
+        joined = ",".join(filter(None, (found.get("X-Trino-Session"), *own)))
+        return found | {"X-Trino-Session": joined}
+
     @property
     def default_schema(self) -> tuple[str, ...]:
         """

@@ -5,7 +5,7 @@ What is not plainly right stops it (``NotPlain``): a mistake, an alias, a tag. `
 the place of each value, accepts what may be accepted, and says what is wrong and where. So this reader keeps no places and no
 nodes, and must be no more lenient than the other; a test compares the two.
 
-An entry is what ``dataclasses.asdict`` gives of the ``Entity``, without what a file never says (``deleted``, ``alerts``, ``as_of``).
+An entry is what ``dataclasses.asdict`` gives of the ``Entity``, without what a file never says (``deleted``, ``alerts``, ``as_of``, ``files``).
 """
 
 from __future__ import annotations

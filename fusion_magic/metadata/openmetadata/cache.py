@@ -21,7 +21,7 @@ from fusion_magic.metadata import Entity
 from fusion_magic.metadata.encoding import decode_entity
 from fusion_magic.metadata.openmetadata.staleness import TRINO_NAMES, Told, names_above
 
-FORMAT = 2
+FORMAT = 3
 KEPT_S = 30 * 86_400.0  # what nobody has asked for since goes
 BUSY_S = 5.0
 OPENINGS = 8

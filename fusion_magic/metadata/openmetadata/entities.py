@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from fusion_magic.metadata import Column, Entity, EntityKind
+from fusion_magic.metadata import Column, Entity, EntityKind, FileSet
 from fusion_magic.openmetadata.messages import Asset, Reference, TableColumn, Tag
 from fusion_magic.sql.edits import format_trino_name
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
@@ -39,6 +39,13 @@ _TYPES = {
     "TINYINT": "tinyint",
     "UUID": "uuid",
     "VARBINARY": "varbinary",
+}
+# OpenMetadata's ingestion writes INT for whole numbers of 64 bits and FLOAT for those of pandas; times have microseconds there.
+_OF_FILES = {
+    "INT": "bigint",
+    "FLOAT": "double",
+    "DATETIME": "timestamp(6)",
+    "TIMESTAMP": "timestamp(6)",
 }
 
 
@@ -93,9 +100,12 @@ def entity_of(asset: Asset, places: Places) -> Entity:
         owners=tuple(_name(owner) for owner in asset.owners or ()),
         tags=_tags(tags),
         deprecated=_deprecated(asset),
-        columns=tuple(_column(column, is_trino=is_trino) for column in listed or ()),
+        columns=tuple(
+            _column(column, is_trino=is_trino, is_of_files=not is_table) for column in listed or ()
+        ),
         deleted=_deleted(asset),
         alerts=("It is a draft in OpenMetadata.",) if asset.entity_status == "Draft" else (),
+        files=_files(asset),
     )
 
 
@@ -144,10 +154,18 @@ def _tags(tags: Sequence[Tag] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tag.tag_fqn for tag in tags or () if tag.state != "Suggested"))
 
 
-def _column(column: TableColumn, *, is_trino: bool) -> Column:
+def _files(asset: Asset) -> FileSet | None:
+    if not is_container(asset) or not asset.full_path:
+        return None
+    is_partitioned = asset.data_model is not None and bool(asset.data_model.is_partitioned)
+    return FileSet(asset.full_path, tuple(asset.file_formats or ()), is_partitioned)
+
+
+def _column(column: TableColumn, *, is_trino: bool, is_of_files: bool) -> Column:
+    wider = _OF_FILES.get(column.data_type.upper()) if is_of_files else None
     return Column(
         column.name,
-        _type(column, is_trino=is_trino),
+        wider or _type(column, is_trino=is_trino),
         column.description or None,
         _tags(column.tags),
     )

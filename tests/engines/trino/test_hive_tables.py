@@ -244,7 +244,7 @@ def test_what_a_killed_process_left_is_swept_unless_a_query_reads_it(
     fusion.run("SELECT 1 AS x", name="left_over")
     prepared = fusion.translate("SELECT x FROM left_over").engine_query("")
     engine: Any = fusion.engine
-    engine._results.make(engine._results.used_by(prepared))
+    engine._tables.make(engine._tables.used_by(prepared))
     run_query(lake.url, f"CREATE VIEW {schema}.daily_fusion_view AS SELECT 1 AS x")
     assert len(tables(lake, schema)) == 2
 

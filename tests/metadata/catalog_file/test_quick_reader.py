@@ -71,7 +71,8 @@ def said(entry: dict[str, Any]) -> dict[str, Any]:
     """
     An entry without what a file never says.
     """
-    return {key: value for key, value in entry.items() if key not in {"deleted", "alerts", "as_of"}}
+    unsaid = {"deleted", "alerts", "as_of", "files"}
+    return {key: value for key, value in entry.items() if key not in unsaid}
 
 
 def quickly(path: Path) -> list[dict[str, Any]] | None:

@@ -4,11 +4,15 @@ What OpenMetadata says of a table or a container, as an ``Entity``; each type of
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
 import pytest
 
+from fusion_magic.metadata import FileSet
+from fusion_magic.metadata.encoding import decode_entity
 from fusion_magic.metadata.openmetadata.entities import Places, entity_of
 from fusion_magic.openmetadata.messages import Asset
 
@@ -190,3 +194,34 @@ def test_what_was_deleted_says_by_whom_and_when() -> None:
 
     assert found.deleted == "It was deleted in OpenMetadata by ana on 2026-01-31 at 12:00 UTC."
     assert entity_of(asset(), NOWHERE).deleted is None
+
+
+def test_a_container_says_where_its_files_are() -> None:
+    """
+    Its whole numbers and those of floating point have 64 bits, whatever OpenMetadata's ingestion calls them.
+    """
+    columns = [
+        {"name": n, "dataType": t}
+        for n, t in {"i": "INT", "f": "FLOAT", "at": "DATETIME", "d": "DATE"}.items()
+    ]
+    found = entity_of(
+        asset(
+            databaseSchema=None,
+            entityType="container",
+            fullyQualifiedName="s3.raw.clicks",
+            fullPath="s3://lake/raw/clicks",
+            fileFormats=["csv", "gz"],
+            dataModel={"columns": columns, "isPartitioned": True},
+        ),
+        NOWHERE,
+    )
+
+    assert found.files == FileSet("s3://lake/raw/clicks", ("csv", "gz"), is_partitioned=True)
+    assert [c.type for c in found.columns] == ["bigint", "double", "timestamp(6)", "date"]
+    assert decode_entity(json.dumps(asdict(found))) == found
+
+
+def test_a_table_stands_for_no_files() -> None:
+    found = entity_of(asset(columns=[{"name": "i", "dataType": "INT"}]), NOWHERE)
+
+    assert (found.files, found.columns[0].type) == (None, "integer")
