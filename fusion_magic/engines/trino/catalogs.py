@@ -98,7 +98,7 @@ def _failed(name: str, error: QueryFailed) -> QueryFailed:
             "catalogs shall outlive a restart; or makes the catalog as a file in etc/catalog."
         )
     elif error.error_name in _FORBIDDEN:
-        hint = "Whoever runs Trino lets you make catalogs (file-based access control: catalogs with allow = all), or makes it."
+        hint = "Whoever runs Trino gives you the right to make and drop catalogs, or does it."
     else:
         hint = "Whoever runs Trino installs the connector's plug-in and what it asks for; catalog_properties changes properties."
     return QueryFailed(

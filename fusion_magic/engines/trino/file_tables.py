@@ -55,6 +55,7 @@ _HIVE_TYPE = re.compile(
     r"|(?:array|row|map)\(.*\))"
 )
 _S3 = re.compile(r"^s3[an]://")
+LONGEST_WORD = 40  # of a name; a metastore takes 128 characters in all
 _RECURSIVE = "hive.recursive-directories=true"
 
 
@@ -105,7 +106,7 @@ class FileTables:
         _columns(entity)
         self._place(entity)
         mark = f"{int(time.time()):08x}{secrets.token_hex(4)}"
-        word = re.sub(r"\W+", "_", entity.trino_parts[-1].lower())
+        word = re.sub(r"\W+", "_", entity.trino_parts[-1].lower())[:LONGEST_WORD]
         return (*self.schema, f"{word}_fusionfiles_{mark}")
 
     def owns(self, parts: tuple[str, ...], entity: Entity) -> bool:
