@@ -40,7 +40,9 @@ class Graph:
                 name = target["fullyQualifiedName"]
                 if (fqn, name) not in found:
                     found[fqn, name] = columns_of(details)
-                    waiting.append((target["type"], name))
+                    # Below a pipeline a server tells what it carries, which the tables tell too.
+                    if target["type"] != "pipeline":
+                        waiting.append((target["type"], name))
         return found
 
     def details(self, source: str, target: str) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from math import inf
 from typing import TYPE_CHECKING, TypeVar
 
 from fusion_magic.errors import MetadataError, MetadataUnavailable
-from fusion_magic.metadata import Details, Entity
-from fusion_magic.metadata.openmetadata.details import details_of, failures
+from fusion_magic.metadata import Details, Entity, Join
+from fusion_magic.metadata.openmetadata.details import details_of, failures, joins_of
 from fusion_magic.metadata.openmetadata.search import Question
 from fusion_magic.metadata.openmetadata.server import MOST_LISTED, OpenMetadataServer
 from fusion_magic.metadata.openmetadata.staleness import FAILED_TESTS
@@ -58,6 +58,14 @@ class Reports:
             server_page=server.address.page,
         )
 
+    def joins(self, entity: Entity) -> list[Join]:
+        """See ``Metadata.joins``."""
+        if entity.kind == "container":
+            return []
+        path = f"tables/name/{segment(entity.fqn)}"
+        asset = self._server.get(path, Asset, {"fields": "joins"})
+        return joins_of(asset) if asset is not None else []
+
     def failed_soon(self) -> list[Future[None]]:
         """
         The tests of data that failed last, on all tables, asked for where they are not known or half-way through their age.
@@ -66,28 +74,31 @@ class Reports:
             return []
         return [self._server.soon(self._keep_failed, FAILED_TESTS)]
 
-    def know_failed(self) -> None:
+    def with_alerts(self, entities: Mapping[str, Entity], *, may_ask: bool) -> dict[str, Entity]:
         """
-        Ask for them now where they are not known any more; where the server does not answer, what was known stays so.
+        *entities* with the tests of their data that failed.
+
+        Args:
+            may_ask: Whether the server is asked where that is not known any more; else, and where it does not answer, what was
+                known last counts.
         """
-        if self._cache.fact(FAILED_TESTS, max_age_s=self._max_age_s) is not None:
-            return
+        failed = self._cache.fact(FAILED_TESTS, max_age_s=self._max_age_s)
+        if failed is None:
+            if may_ask:
+                self._know_failed()
+            failed = self._cache.fact(FAILED_TESTS, max_age_s=inf) or {}
+        return {
+            fqn: replace(entity, alerts=(*entity.alerts, *failed[fqn])) if fqn in failed else entity
+            for fqn, entity in entities.items()
+        }
+
+    def _know_failed(self) -> None:
         if time.monotonic() < self._patient_until:
             return
         try:
             self._keep_failed(FAILED_TESTS)
         except MetadataUnavailable:
             self._patient_until = time.monotonic() + PATIENCE_S
-
-    def with_alerts(self, entities: Mapping[str, Entity]) -> dict[str, Entity]:
-        """
-        *entities* with the tests of their data that failed, as far as that was known last.
-        """
-        failed = self._cache.fact(FAILED_TESTS, max_age_s=inf) or {}
-        return {
-            fqn: replace(entity, alerts=(*entity.alerts, *failed[fqn])) if fqn in failed else entity
-            for fqn, entity in entities.items()
-        }
 
     def _keep_failed(self, key: str) -> None:
         tests = _or_nothing(self._tests)({"testCaseStatus": "Failed"}) or []
@@ -104,9 +115,15 @@ class Reports:
         version = self._server.version()
         fields = ["owners", "tags", "dataProducts"]
         fields += ["domains" if version >= DOMAINS_SINCE else "domain"]
-        fields += ["usageSummary"] if path == "tables" else []
         fields += ["certification"] if version >= CERTIFIED_SINCE else []
-        return self._server.get(f"{path}/name/{segment(fqn)}", Asset, {"fields": ",".join(fields)})
+
+        def ask(wanted: list[str]) -> Asset | None:
+            place = f"{path}/name/{segment(fqn)}"
+            return self._server.get(place, Asset, {"fields": ",".join(wanted)})
+
+        # Use is seen with a right of its own.
+        used = _or_nothing(ask)([*fields, "usageSummary"]) if path == "tables" else None
+        return used or ask(fields)
 
     def _profile(self, fqn: str) -> Asset | None:
         """

@@ -308,10 +308,12 @@ def _walk(
     for other, pair in found:
         nodes[other.id] = other
         details = state.edges[pair]
+        is_above = find is _above
         edges.append(
             {
-                "fromEntity": pair[0],
-                "toEntity": pair[1],
+                # An edge that a pipeline carries is told as one to it, and one from it.
+                "fromEntity": other.id if is_above else entity.id,
+                "toEntity": entity.id if is_above else other.id,
                 **({} if details is None else {"lineageDetails": details}),
             }
         )
@@ -320,22 +322,22 @@ def _walk(
 
 
 def _above(state: State, entity: Entity) -> list[tuple[Entity, Edge]]:
-    if entity.kind.type == "pipeline":
-        return [(state.by_id[pair[0]], pair) for pair in _carried(state, entity)]
-    return [
+    carried = [(state.by_id[pair[0]], pair) for pair in _carried(state, entity)]
+    return carried + [
         (state.by_id[one], (one, entity.id)) for one in sorted(state.upstream.get(entity.id, ()))
     ]
 
 
 def _below(state: State, entity: Entity) -> list[tuple[Entity, Edge]]:
-    if entity.kind.type == "pipeline":
-        return [(state.by_id[pair[1]], pair) for pair in _carried(state, entity)]
-    return [
+    carried = [(state.by_id[pair[1]], pair) for pair in _carried(state, entity)]
+    return carried + [
         (state.by_id[one], (entity.id, one)) for one in sorted(state.downstream.get(entity.id, ()))
     ]
 
 
 def _carried(state: State, pipeline: Entity) -> list[Edge]:
+    if pipeline.kind.type != "pipeline":
+        return []
     return [
         pair
         for pair, details in state.edges.items()

@@ -5,12 +5,15 @@ Usage and joins: how often an entity was read a day, and which columns were join
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import NamedTuple
 
 from . import events
 from .answers import Answer, Json, bad_request
 from .columns import column_fqns
+from .names import child_fqn
 from .present import present, reference
 from .routing import ROUTER, Request
 from .state import Entity
@@ -103,50 +106,69 @@ def rank(request: Request, kind: str, day: str) -> Answer:
 @ROUTER.on("PUT", "tables/{}/joins")
 def put_joins(request: Request, table_id: str) -> Answer:
     """
-    Say which columns were joined on a day: a pair's count of that day is replaced, and both tables show it.
+    Say which columns were joined on a day; the same day again replaces it.
     """
     request.principal.demand("EditAll")
     table = request.state.get("table", table_id)
     body: Json = request.json()
-    columns = {one.rpartition(".")[2] for one in column_fqns(table.data["columns"], table.fqn)}
     day = str(body["startDate"])
-    for one in body.get("columnJoins", ()):
-        if one["columnName"] not in columns:
-            raise bad_request(f"Invalid column name {one['columnName']}")
-        for other in one["joinedWith"]:
-            _join(request, table, one["columnName"], other, day)
+    if not _first_day() <= dt.date.fromisoformat(day) <= dt.datetime.now(dt.UTC).date():
+        raise bad_request("Date range can only include past 30 days starting today")
+    for one, other, _ in (pairs := list(_pairs(request, table, body))):
+        for asked in (one, other):
+            asked.table.set_fact("joins", partial(_joins, asked.table))
+    for one, other, count in pairs:
+        one.table.fact("joinsByDay", dict).setdefault(day, {})[one.name, other.fqn] = count
+        other.table.fact("joinsByDay", dict).setdefault(day, {})[other.name, one.fqn] = count
     return Answer(200, present(request, table, ("joins",)))
 
 
-def _join(request: Request, table: Entity, column: str, other: Json, day: str) -> None:
-    fqn, count = other["fullyQualifiedName"], int(other["joinCount"])
-    other_table, _, other_column = fqn.rpartition(".")
-    ends = (
-        (table, column, fqn),
-        (request.state.named("table", other_table), other_column, f"{table.fqn}.{column}"),
-    )
-    for end, name, joined in ends:
-        end.fact("joinsByDay", dict)[day, name, joined] = count
-        end.set_fact("joins", partial(_joins, end))
+class _Column(NamedTuple):
+    table: Entity
+    name: str
+
+    @property
+    def fqn(self) -> str:
+        return child_fqn(self.table.fqn, self.name)
+
+
+def _pairs(request: Request, table: Entity, body: Json) -> Iterator[tuple[_Column, _Column, int]]:
+    own = {fqn.rpartition(".")[2] for fqn in column_fqns(table.data["columns"], table.fqn)}
+    for one in body.get("columnJoins", ()):
+        if one["columnName"] not in own:
+            raise bad_request(f"Invalid column name {one['columnName']}")
+        for joined in one["joinedWith"]:
+            other = _column(request, joined["fullyQualifiedName"])
+            yield _Column(table, one["columnName"]), other, joined["joinCount"]
+
+
+def _column(request: Request, fqn: str) -> _Column:
+    above, _, name = fqn.rpartition(".")
+    table = request.state.named("table", above)
+    if fqn not in column_fqns(table.data["columns"], table.fqn):
+        raise bad_request(f"Invalid fully qualified column name {fqn}")
+    return _Column(table, name)
+
+
+def _first_day() -> dt.date:
+    return dt.datetime.now(dt.UTC).date() - dt.timedelta(days=KEPT_DAYS)
 
 
 def _joins(table: Entity) -> Json:
-    counts: dict[tuple[str, str, str], int] = table.fact("joinsByDay", dict)
-    first = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=KEPT_DAYS)
-    totals: dict[str, dict[str, int]] = {}
-    for (day, column, joined), count in counts.items():
-        if dt.date.fromisoformat(day) >= first:
-            of_column = totals.setdefault(column, {})
-            of_column[joined] = of_column.get(joined, 0) + count
-    shown = [{"columnName": name, "joinedWith": _listed(found)} for name, found in totals.items()]
+    days: dict[str, dict[tuple[str, str], int]] = table.fact("joinsByDay", dict)
+    totals: dict[str, Counter[str]] = {}
+    for day, counts in days.items():
+        for (name, other), count in counts.items():
+            if dt.date.fromisoformat(day) >= _first_day():
+                totals.setdefault(name, Counter())[other] += count
+    shown = [{"columnName": name, "joinedWith": _listed(counts)} for name, counts in totals.items()]
     return {
-        "startDate": first.isoformat(),
+        "startDate": _first_day().isoformat(),
         "dayCount": KEPT_DAYS,
         "columnJoins": shown,
         "directTableJoins": [],
     }
 
 
-def _listed(counts: dict[str, int]) -> list[Json]:
-    ordered = sorted(counts.items(), key=lambda one: -one[1])
-    return [{"fullyQualifiedName": name, "joinCount": count} for name, count in ordered]
+def _listed(counts: Counter[str]) -> list[Json]:
+    return [{"fullyQualifiedName": name, "joinCount": n} for name, n in counts.most_common()]

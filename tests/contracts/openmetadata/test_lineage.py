@@ -29,6 +29,10 @@ def details(place: Place, one: Json, other: Json) -> Json:
     return found
 
 
+def ends(edges: list[Json]) -> set[tuple[str, str]]:
+    return {(edge["fromEntity"], edge["toEntity"]) for edge in edges}
+
+
 def test_an_edge_is_200_without_a_body(place: Place) -> None:
     one, other = pair(place)
     reply = place.edge(one, other, {"sqlQuery": "SELECT 1"})
@@ -294,6 +298,25 @@ def test_a_pipeline_in_the_details(place: Place) -> None:
     assert details(place, one, other)["pipeline"]["fullyQualifiedName"] == f"{service}.p"
     graph = place.read(f"lineage/pipeline/{pipeline['id']}")
     assert {node["name"] for node in graph["nodes"]} == {"source", "target"}
+    assert ends(graph["upstreamEdges"]) == {(one["id"], pipeline["id"])}
+    assert ends(graph["downstreamEdges"]) == {(pipeline["id"], other["id"])}
+
+
+def test_what_leads_to_a_pipeline_stands_beside_what_it_carries(place: Place) -> None:
+    one, other = pair(place)
+    pipeline = place.made("pipelines", {"name": "p", "service": place.pipeline_service()})
+    place.edge(one, other, {"pipeline": {"id": pipeline["id"], "type": "pipeline"}})
+    place.edge(other, pipeline, {}, ("table", "pipeline"))
+
+    graph = place.read(f"lineage/pipeline/{pipeline['id']}")
+    assert ends(graph["upstreamEdges"]) == {
+        (one["id"], pipeline["id"]),
+        (other["id"], pipeline["id"]),
+    }
+    assert ends(graph["downstreamEdges"]) == {(pipeline["id"], other["id"])}
+    assert ends(place.read(f"lineage/table/{one['id']}")["downstreamEdges"]) == {
+        (one["id"], other["id"])
+    }
 
 
 def test_an_unknown_pipeline_is_404(place: Place) -> None:

@@ -65,6 +65,25 @@ def test_joins_of_a_day_are_told_once(place: Place) -> None:
     found = place.read(f"tables/{table['id']}", fields="joins")["joins"]["columnJoins"]
 
     assert found == joins(place, "a")["columnJoins"]
+    [other] = place.read_table("other", fields="joins")["joins"]["columnJoins"]
+    joined = [{"fullyQualifiedName": f"{place.schema}.t.a", "joinCount": 3}]
+    assert other == {"columnName": "a", "joinedWith": joined}
+
+
+def test_joins_with_what_is_unknown_or_of_an_old_day_are_refused(place: Place) -> None:
+    path = f"tables/{place.table()['id']}/joins"
+    away = place.put(path, joins(place, "a"))
+    place.table("other", ("b",))
+    unknown = place.put(path, joins(place, "a"))
+    old = place.put(path, {**joins(place, "a"), "startDate": "2020-01-01"})
+
+    assert away.status == 404
+    named = f"Invalid fully qualified column name {place.schema}.other.a"
+    assert (unknown.status, unknown.message) == (400, named)
+    assert (old.status, old.message) == (
+        400,
+        "Date range can only include past 30 days starting today",
+    )
 
 
 def test_a_pairs_joins_of_a_day_are_replaced_and_other_pairs_stay(place: Place) -> None:
