@@ -257,7 +257,7 @@ def test_a_table_to_write_to_that_cannot_be_is_refused(fusion: Fusion) -> None:
     assert caught.value.span is None
     with pytest.raises(InvalidArgument, match="SHOW CATALOGS gives none"):
         fusion.run("SHOW CATALOGS", into="out.db.default.spent")
-    with pytest.raises(InvalidArgument, match="not both"):
+    with pytest.raises(InvalidArgument, match="one of these"):
         fusion.run(SPENT, into="out.db.default.spent", name="spent")
     with pytest.raises(InvalidArgument, match="if_exists is 'drop'"):
         fusion.run(SPENT, into="out.db.default.spent", if_exists="drop")
