@@ -316,6 +316,9 @@ class Wiring:
             result_columns=columns_of_result,
             stored_by=lambda name, before: stored_by(store, name, before),
             ingestion=self.settings.delivery_ingestion,
+            statements=lambda sources, since, until: store.lineage.statements(
+                sources, since=since, until=until
+            ),
             is_usage_told=self.settings.delivery_usage == "yes",
         )
 

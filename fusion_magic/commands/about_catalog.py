@@ -126,12 +126,27 @@ def lineage(fusion: Fusion, options: LineageOptions) -> Answer:
 
 def recommend(fusion: Fusion, options: TableOptions) -> Answer:
     """
-    The tables that finished jobs use together with one.
+    The tables that finished jobs use together with one, or that the metadata knows to be joined with it, and by which columns.
     """
-    rows = fusion.recommend(options.fqn)
-    columns = ("Used together with it", "Jobs") if rows else ()
-    table = Table(columns, rows, caption=count(len(rows), "name"))
-    return Answer(shown=table, data=[{"name": name, "jobs": jobs} for name, jobs in rows])
+    jobs = dict(fusion.recommend(options.fqn))
+    known = fusion.metadata.find_by_fqn([options.fqn])
+    joins = [join for entity in known.values() for join in fusion.metadata.joins(entity)]
+    names = list(dict.fromkeys([*jobs, *(join.other_fqn for join in joins)]))
+    rows, data = [], []
+    for name in names:
+        joined = [join for join in joins if join.other_fqn == name]
+        how = [f"{join.column} = {join.other_column}" for join in joined]
+        rows.append((name, jobs.get(name, 0), ", ".join(how)))
+        data.append({"name": name, "jobs": jobs.get(name, 0), "joins": list(map(asdict, joined))})
+    heads = ("Used together with it", "Jobs", "Joined on")
+    # A catalog file knows of no joins.
+    width = 3 if joins else 2
+    table = Table(
+        heads[:width] if rows else (),
+        [row[:width] for row in rows],
+        caption=count(len(rows), "name"),
+    )
+    return Answer(shown=table, data=data)
 
 
 def catalogs(fusion: Fusion, _: NoOptions) -> Answer:

@@ -28,6 +28,10 @@ def _no_columns(*_: object) -> Sequence[Column]:
     return ()
 
 
+def _no_statements(*_: object) -> Sequence[tuple[str, int]]:
+    return ()
+
+
 def _nobody(*_: object) -> None:
     return None
 
@@ -72,6 +76,7 @@ class DeliveryContext:
         result_columns: The columns of the rows that a job has stored.
         ingestion: How a table becomes known that a receiver of metadata lacks: ``auto``, ``pipeline``, ``create`` or ``none``.
         is_usage_told: Whether use is told besides lineage: who ran which statement on what, and how often.
+        statements: The statements that jobs have read some tables with, by their FQNs, between two times, each with the number of jobs.
         stored_by: The job that had stored the newest result of a name at a time; None where there was none.
     """
 
@@ -84,6 +89,9 @@ class DeliveryContext:
     result_columns: Callable[[Job], Sequence[Column]] = _no_columns
     stored_by: Callable[[str, datetime], Job | None] = _nobody
     ingestion: str = "auto"
+    statements: Callable[[Sequence[str], datetime, datetime], Sequence[tuple[str, int]]] = (
+        _no_statements
+    )
     is_usage_told: bool = True
 
 

@@ -40,19 +40,14 @@ class ResolvedName:
         entity: What the metadata knows of it; None for a bare Trino name and a table being made.
         fqn: Its FQN; None for a bare Trino name.
         is_rewritten: Whether the text must change; a Trino name stays as the user wrote it.
+        is_temporary: Whether the engine has it for this statement alone, as it has stored results and files.
     """
 
     trino_parts: tuple[str, ...]
     entity: Entity | None
     fqn: str | None
     is_rewritten: bool
-
-    @property
-    def is_result(self) -> bool:
-        """
-        Whether it is a stored result.
-        """
-        return self.fqn is not None and parse_fqn(self.fqn).parts[:2] == RESULT_SERVICE
+    is_temporary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +156,9 @@ class NameResolver:
                 error.span = reference.place
                 raise
         parts = self._file_parts[entity.fqn]
-        return _known(entity if parts is None else replace(entity, trino_parts=parts))
+        if parts is None:
+            return _known(entity)
+        return replace(_known(replace(entity, trino_parts=parts)), is_temporary=True)
 
     def _as_result(self, reference: Reference) -> ResolvedName | None:
         name = result_name(reference.parts)
@@ -178,7 +175,7 @@ class NameResolver:
             )
         fqn = result_fqn(name)
         entity = Entity("", fqn, "table", parts, source=path)
-        return ResolvedName(entity.trino_parts, entity, fqn, is_rewritten=True)
+        return ResolvedName(entity.trino_parts, entity, fqn, is_rewritten=True, is_temporary=True)
 
     def _as_trino_name(self, reference: Reference) -> ResolvedName | None:
         parts = self._complete_trino_name(reference.parts)

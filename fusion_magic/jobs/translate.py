@@ -273,7 +273,7 @@ def _prepare(
     references = with_target(analysis.references, into)
     resolved = names.resolve(references)
     kind = into.kind if into is not None else statement.kind
-    _refuse_results_in_views(kind, references, resolved)
+    _refuse_temporary_in_views(kind, references, resolved)
     own = resolved[: len(analysis.references)]
     edits, paging = edits_of(
         analysis,
@@ -295,19 +295,19 @@ def _prepare(
     )
 
 
-def _refuse_results_in_views(
+def _refuse_temporary_in_views(
     kind: str, references: tuple[Reference, ...], resolved: tuple[ResolvedName, ...]
 ) -> None:
     """
-    A view would read one version of a stored result for ever, and on Trino a table that is there for one statement.
+    A view would read one version of a stored result for ever, and on Trino a table that is gone.
     """
     if kind not in {"CREATE VIEW", "CREATE MATERIALIZED VIEW"}:
         return
     for reference, name in zip(references, resolved, strict=True):
-        if name.is_result:
+        if name.is_temporary:
             raise UnsupportedSql(
-                f"A view cannot read the stored result {'.'.join(reference.parts)}, whose next version would not be in it.",
-                hint="Let the engine write the rows to a table (--into TABLE), and make the view of that.",
+                f"A view cannot read {name.fqn}, which the engine has for one statement at a time.",
+                hint="Let the engine write its rows to a table (--into TABLE), and make the view of that.",
                 span=reference.place,
             )
 

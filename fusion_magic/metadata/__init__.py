@@ -96,6 +96,23 @@ class Details:
 
 
 @dataclass(frozen=True, slots=True)
+class Join:
+    """
+    Two tables' columns that queries have joined.
+
+    Attributes:
+        column: Of the entity that was asked about, as ``other_column`` is of the other one.
+        other_fqn: The other table's FQN.
+        number: How many queries did.
+    """
+
+    column: str
+    other_fqn: str
+    other_column: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class EntityPage:
     """
     Some of the entities that were asked for; ``after`` asks for the next ones, None at the end.
@@ -175,6 +192,12 @@ class Metadata(Protocol):
     def details(self, entity: Entity) -> Details:
         """
         What is known of *entity* beside what it carries: usage, tests, figures of its data. Asked for one at a time.
+        """
+        ...
+
+    def joins(self, entity: Entity) -> Sequence[Join]:
+        """
+        How *entity* was joined with others lately, as far as the source knows, most first.
         """
         ...
 

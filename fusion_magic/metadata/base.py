@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from fusion_magic.metadata import Details, Entity, EntityPage, Metadata
+from fusion_magic.metadata import Details, Entity, EntityPage, Join, Metadata
 from fusion_magic.metadata.encoding import complete_parts
 from fusion_magic.sql.connectors import CatalogSource
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
@@ -102,6 +102,10 @@ class ListedMetadata:
     def details(self, entity: Entity) -> Details:
         """See ``Metadata.details``."""
         return Details()
+
+    def joins(self, entity: Entity) -> Sequence[Join]:
+        """See ``Metadata.joins``."""
+        return ()
 
     def trino_schema(self, schema: Sequence[str]) -> tuple[str, ...] | None:
         """See ``Metadata.trino_schema``."""

@@ -156,6 +156,32 @@ class Model(Message, frozen=True):
     is_partitioned: bool | None = None
 
 
+class JoinedWith(Message, frozen=True):
+    """
+    The FQN of another table's column, and how many queries joined it.
+    """
+
+    fully_qualified_name: str
+    join_count: int = 0
+
+
+class ColumnJoins(Message, frozen=True):
+    """
+    What a column was joined with.
+    """
+
+    column_name: str
+    joined_with: list[JoinedWith] = msgspec.field(default_factory=list)
+
+
+class Joins(Message, frozen=True):
+    """
+    How a table was joined in the last 30 days.
+    """
+
+    column_joins: list[ColumnJoins] | None = None
+
+
 class Asset(Message, frozen=True):
     """
     A table, a container or what they lie in. Search gives one as its document, which carries ``entity_type``.
@@ -187,6 +213,7 @@ class Asset(Message, frozen=True):
     data_products: list[Reference] | None = None
     certification: Certification | None = None
     usage_summary: UsageSummary | None = None
+    joins: Joins | None = None
     profile: TableProfile | None = None
     deleted: bool | None = None
     updated_at: int | None = None

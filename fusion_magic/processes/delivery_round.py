@@ -14,7 +14,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from enum import Enum, auto
 from functools import cache
@@ -91,12 +91,13 @@ class DeliveryRound:
         groups: dict[str, list[Message]] = {}
         for message in messages:
             groups.setdefault(message.row.model_name_fqn, []).append(message)
-        if self._is_parallel and len(groups) > 1:
-            self._run_side_by_side(list(groups.values()), meanwhile)
-        else:
-            for group in groups.values():
+        with ThreadPoolExecutor(THREADS if self._is_parallel else 1, "fusion-delivery") as pool:
+            under_way = {pool.submit(self._deliver_group, group) for group in groups.values()}
+            while under_way:
                 meanwhile()
-                self._deliver_group(group)
+                done, under_way = wait(under_way, WATCH_EVERY_S)
+                for one in done:
+                    one.result()
         if self._away is not None:
             self._wait(*self._away)
         return self._away is None
@@ -106,19 +107,6 @@ class DeliveryRound:
         Let others have at once what was not begun.
         """
         self._give_back(self._left)
-
-    def _run_side_by_side(
-        self, groups: Sequence[list[Message]], meanwhile: Callable[[], object]
-    ) -> None:
-        with ThreadPoolExecutor(THREADS, "fusion-delivery") as pool:
-            under_way: set[Future[None]] = {
-                pool.submit(self._deliver_group, group) for group in groups
-            }
-            while under_way:
-                done, under_way = wait(under_way, WATCH_EVERY_S)
-                meanwhile()
-                for one in done:
-                    one.result()
 
     def _deliver_group(self, group: Sequence[Message]) -> None:
         told = []

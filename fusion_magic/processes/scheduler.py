@@ -24,7 +24,7 @@ from fusion_magic.store import Outbox, Store
 logger = logging.getLogger(__name__)
 
 TARGETS = 16  # in one claim
-ROWS = 512  # in one claim, and all that is held of the queue in memory
+ROWS = 1024  # in one claim, and all that is held of the queue in memory
 LEASE_S = 60.0
 IDLE_POLL_S = 1.0
 HEARTBEAT_EVERY_S = 5.0

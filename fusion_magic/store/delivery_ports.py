@@ -5,6 +5,7 @@ What delivery asks of the job store: the outbox, and the lineage that jobs have 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -139,5 +140,14 @@ class LineageEdges(Protocol):
     def forget(self, job_id: UUID) -> None:
         """
         Remove what the job has found: its edges and columns, and those of the graph that are nobody else's.
+        """
+        ...
+
+    def statements(
+        self, sources: Sequence[str], *, since: datetime, until: datetime
+    ) -> Sequence[tuple[str, int]]:
+        """
+        The statements, as the engine ran them, of finished jobs that have read all of *sources*, each with the number of those jobs that
+        began at *since* or later and before *until*.
         """
         ...

@@ -283,7 +283,7 @@ def test_names_used_together_are_recommended(capsys: pytest.CaptureFixture[str])
     data(capsys, "run", f"CREATE TABLE shop.db.public.counted AS {COUNT}")
 
     assert data(capsys, "recommend", "shop.db.public.orders") == [
-        {"name": "shop.db.public.counted", "jobs": 1}
+        {"name": "shop.db.public.counted", "jobs": 1, "joins": []}
     ]
     assert "shop.db.public.orders" in {
         model["fully_qualified_name"] for model in data(capsys, "models")

@@ -4,13 +4,15 @@ The contract of the lineage graph, on SQLite and on PostgreSQL alike.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import sqlalchemy as sa
 
 from fusion_magic.store import ColumnEdge, GraphEdge
 from fusion_magic.store.sql.store import SqlStore
 from fusion_magic.store.sql.tables import lineage_edge
 from tests.contracts.test_outbox import edge, finished, made
-from tests.contracts.test_tasks import clock, store
+from tests.contracts.test_tasks import Clock, clock, store
 from tests.stores import delivered_edges
 
 __all__ = ["clock", "store"]
@@ -109,3 +111,20 @@ def test_what_a_forgotten_job_alone_has_found_is_gone(store: SqlStore) -> None:
     # The graph's edge is the other's now, and goes with it.
     store.lineage.forget(other)
     assert delivered_edges(store) == []
+
+
+def test_the_statements_of_a_day_that_read_tables_together_are_counted(
+    store: SqlStore, clock: Clock
+) -> None:
+    began = store.database.now()
+    for _ in range(2):
+        finished(store, edge("t", "a"), edge("t", "b"))
+    finished(store, edge("t", "a"))
+    until = began + timedelta(hours=1)
+    clock.move(3600)
+    finished(store, edge("t", "a"), edge("t", "b"))
+
+    found = store.lineage.statements
+    assert found(["a", "b"], since=began, until=until) == [("SELECT 1", 2)]
+    assert found(["a", "b"], since=began, until=until + timedelta(hours=1)) == [("SELECT 1", 3)]
+    assert found(["a", "c"], since=began, until=until) == []

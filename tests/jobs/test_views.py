@@ -127,7 +127,7 @@ def test_a_view_of_a_stored_result_is_refused(tmp_path: Path) -> None:
     with connect(data_dir=str(tmp_path)) as fusion:
         fusion.run("SELECT 1 AS x", name="kept")
 
-        with pytest.raises(UnsupportedSql, match="cannot read the stored result kept") as caught:
+        with pytest.raises(UnsupportedSql, match=r"cannot read fusion\.results\.kept") as caught:
             fusion.run("SELECT * FROM kept", view="memory.main.v")
 
         assert caught.value.span is not None

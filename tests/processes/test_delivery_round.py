@@ -182,8 +182,9 @@ def test_what_was_told_before_the_receiver_went_away_is_done(fusion: Fusion) -> 
     assert len(waiting(fusion)) == 8
 
 
+@pytest.mark.parametrize("is_concurrent", [False, True])
 def test_signs_of_life_are_given_while_a_receiver_takes_long(
-    fusion: Fusion, monkeypatch: pytest.MonkeyPatch
+    fusion: Fusion, monkeypatch: pytest.MonkeyPatch, is_concurrent: bool
 ) -> None:
     monkeypatch.setattr("fusion_magic.processes.delivery_round.WATCH_EVERY_S", 0.01)
     seen = threading.Semaphore(0)
@@ -193,7 +194,8 @@ def test_signs_of_life_are_given_while_a_receiver_takes_long(
             assert seen.acquire(timeout=PATIENCE_S)
 
     claimed = fusion.store.outbox.claim("s", lease_s=60, limit=9, together=9)
-    turn = DeliveryRound(fusion.store, [Receiver(ta=hold)], is_over=lambda: False)
+    receiver = Receiver(is_concurrent=is_concurrent, ta=hold)
+    turn = DeliveryRound(fusion.store, [receiver], is_over=lambda: False)
 
     assert turn.run(claimed, seen.release)
 

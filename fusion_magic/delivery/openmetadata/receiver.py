@@ -103,9 +103,7 @@ class OpenMetadataDelivery:
         )
         self._notebooks = Notebooks(self._client, sql=context.sql)
         self._results = Results(self._client, context, self._assets)
-        self._usage = Usage(
-            self._client, self._assets, sql=context.sql, is_told=context.is_usage_told
-        )
+        self._usage = Usage(self._client, self._assets, context)
 
     def deliver(self, message: Message, facts: JobFacts) -> None:
         """See ``Delivery.deliver``."""

@@ -1,5 +1,6 @@
 """
-How tables are used: a query entity for each statement, with who ran it on what, and a count for each table and day.
+How tables are used: a query entity for each statement, with who ran it on what, a count for each table and day, and what they are joined
+by.
 
 A statement is found again by its checksum, so that its next run adds what is new: a user, a table. OpenMetadata knows no repeats of
 counts. They are added before a job's run is written to its notebook's pipeline, and never after: a crash in between adds one too many.
@@ -17,12 +18,13 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from fusion_magic.delivery import JobFacts
+from fusion_magic.delivery import DeliveryContext, JobFacts
 from fusion_magic.delivery.openmetadata.assets import MAX_AGE_S, Assets, End
+from fusion_magic.delivery.openmetadata.joins import Joins
 from fusion_magic.delivery.openmetadata.locks import Locks
 from fusion_magic.delivery.openmetadata.own import milliseconds, own_part
 from fusion_magic.delivery.openmetadata.recent import Recent
-from fusion_magic.errors import MetadataError, PermanentDeliveryError
+from fusion_magic.errors import FusionError, MetadataError, PermanentDeliveryError
 from fusion_magic.openmetadata.client import OpenMetadataClient, segment
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
 from fusion_magic.sql.masking import disclosed
@@ -43,9 +45,7 @@ class Usage:
     What is told of use.
 
     Args:
-        sql: What is told of a statement's text; where it is nothing, there are no queries.
-
-        is_told: False tells nothing at all.
+        context: What it says of a statement's text: where nothing may be told, there are no queries; and whether use is told at all.
 
         clock: Seconds that only grow.
     """
@@ -54,15 +54,15 @@ class Usage:
         self,
         client: OpenMetadataClient,
         assets: Assets,
+        context: DeliveryContext,
         *,
-        sql: str,
-        is_told: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
         self._assets = assets
-        self._sql = sql
-        self._is_told = is_told
+        self._joins = Joins(client, assets, context.statements)
+        self._sql = context.sql
+        self._is_told = context.is_usage_told
         self._clock = clock
         # By text and owner: the tables that are known to be used by it.
         self._told: Recent[tuple[str, str], frozenset[str]] = Recent(
@@ -83,6 +83,8 @@ class Usage:
         )
         if not self._is_told or not uses:
             return
+        for facts in new:
+            self._joins.note(facts)
         for (table_id, day), number in uses.items():
             self._client.send("PUT", f"usage/table/{table_id}", {"date": day, "count": number})
             self._days.add(day)
@@ -99,9 +101,12 @@ class Usage:
 
     def rank(self) -> None:
         """
-        Let OpenMetadata rank tables by the counts of the days that were counted since; where it cannot, the next time will do.
+        Let OpenMetadata rank tables by the counts of the days that were counted since, and tell it their joins; where it cannot, the
+        next time will do.
         """
         days, self._days, self._ranked_at = self._days, set(), self._clock()
+        with suppress(FusionError):
+            self._joins.tell()
         with suppress(MetadataError):
             for day in sorted(days):
                 self._client.send("POST", f"usage/compute.percentile/table/{day}")

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from fusion_magic.errors import InvalidCatalog
-from fusion_magic.metadata import Details, Entity, EntityPage
+from fusion_magic.metadata import Details, Entity, EntityPage, Join
 from fusion_magic.metadata.base import schema_of_tables
 from fusion_magic.metadata.encoding import complete_parts, decode_entity, trino_key
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
@@ -224,6 +224,10 @@ class CatalogFileMetadata:
     def details(self, entity: Entity) -> Details:
         """See ``Metadata.details``."""
         return Details()
+
+    def joins(self, entity: Entity) -> Sequence[Join]:
+        """See ``Metadata.joins``."""
+        return ()
 
     def trino_schema(self, schema: Sequence[str]) -> tuple[str, ...] | None:
         """See ``Metadata.trino_schema``."""

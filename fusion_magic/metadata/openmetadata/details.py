@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from fusion_magic.metadata import Details
+from fusion_magic.metadata import Details, Join
 from fusion_magic.openmetadata.messages import (
     Asset,
     ColumnProfile,
@@ -16,6 +16,7 @@ from fusion_magic.openmetadata.messages import (
     Reference,
     TableColumn,
 )
+from fusion_magic.sql.fqn import format_fqn, parse_fqn
 from fusion_magic.units import show_size
 
 MOST_TESTS = 10  # that are shown one by one
@@ -86,6 +87,20 @@ def _usage(asset: Asset) -> str | None:
     rank = f", more than {week.percentile_rank:.0f} % of tables" if week.percentile_rank else ""
     times = "once" if week.count == 1 else f"{week.count} times"
     return f"{times} in the week to {asset.usage_summary.date}{rank}"  # type: ignore[union-attr] # it has a week
+
+
+def joins_of(asset: Asset) -> list[Join]:
+    """
+    How a table was joined with others, most first.
+    """
+    columns = asset.joins.column_joins if asset.joins is not None else None
+    found = [
+        Join(one.column_name, format_fqn(parts[:4]), ".".join(parts[4:]), other.join_count)
+        for one in columns or ()
+        for other in one.joined_with
+        if len(parts := parse_fqn(other.fully_qualified_name).parts) > 4
+    ]
+    return sorted(found, key=lambda j: (-j.number, j.other_fqn, j.column, j.other_column))
 
 
 def _data(asset: Asset | None) -> str | None:

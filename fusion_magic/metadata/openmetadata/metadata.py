@@ -25,7 +25,7 @@ from fusion_magic.errors import (
     MetadataUnavailable,
     MissingExtra,
 )
-from fusion_magic.metadata import Details, Entity, EntityPage
+from fusion_magic.metadata import Details, Entity, EntityPage, Join
 from fusion_magic.metadata.encoding import trino_key
 from fusion_magic.metadata.openmetadata.cache import FORMAT, Cache, Kept
 from fusion_magic.metadata.openmetadata.following import Follower
@@ -141,7 +141,7 @@ class OpenMetadataMetadata:
         self._follower.look()
         kept = self._cache.names(fqns)
         now = time.time()
-        old = [fqn for fqn in fqns if fqn not in kept or self._is_old(kept[fqn], now)]
+        old = [fqn for fqn in fqns if fqn not in kept or _is_old(kept[fqn], now, self._max_age_s)]
         if old:
             kept |= self._fetched(old, kept)
         else:
@@ -235,6 +235,10 @@ class OpenMetadataMetadata:
         """See ``Metadata.details``; what the token may not see is left out."""
         return self._reports.details(entity)
 
+    def joins(self, entity: Entity) -> Sequence[Join]:
+        """See ``Metadata.joins``: those of the last 30 days."""
+        return self._reports.joins(entity)
+
     def trino_schema(self, schema: Sequence[str]) -> tuple[str, ...] | None:
         """See ``Metadata.trino_schema``."""
         if len(schema) != 3:
@@ -266,10 +270,6 @@ class OpenMetadataMetadata:
         """
         self._server.close()
         self._cache.close()
-
-    def _is_old(self, kept: Kept, now: float) -> bool:
-        most_s = self._max_age_s if kept.entity is not None else UNKNOWN_S
-        return kept.is_stale or now - kept.at > most_s
 
     def _fetched(self, fqns: Sequence[str], kept: Mapping[str, Kept]) -> dict[str, Kept]:
         """
@@ -351,6 +351,11 @@ class OpenMetadataMetadata:
             pass  # the cell that needs it will say so
         finally:
             self._refreshing.release()
+
+
+def _is_old(kept: Kept, now: float, max_age_s: float) -> bool:
+    most_s = max_age_s if kept.entity is not None else UNKNOWN_S
+    return kept.is_stale or now - kept.at > most_s
 
 
 def _of_then(kept: Kept) -> Kept:

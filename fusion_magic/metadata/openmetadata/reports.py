@@ -12,8 +12,8 @@ from math import inf
 from typing import TYPE_CHECKING, TypeVar
 
 from fusion_magic.errors import MetadataError, MetadataUnavailable
-from fusion_magic.metadata import Details, Entity
-from fusion_magic.metadata.openmetadata.details import details_of, failures
+from fusion_magic.metadata import Details, Entity, Join
+from fusion_magic.metadata.openmetadata.details import details_of, failures, joins_of
 from fusion_magic.metadata.openmetadata.search import Question
 from fusion_magic.metadata.openmetadata.server import MOST_LISTED, OpenMetadataServer
 from fusion_magic.metadata.openmetadata.staleness import FAILED_TESTS
@@ -57,6 +57,14 @@ class Reports:
             (tests.result() if tests else None) or [],
             server_page=server.address.page,
         )
+
+    def joins(self, entity: Entity) -> list[Join]:
+        """See ``Metadata.joins``."""
+        if entity.kind == "container":
+            return []
+        path = f"tables/name/{segment(entity.fqn)}"
+        asset = self._server.get(path, Asset, {"fields": "joins"})
+        return joins_of(asset) if asset is not None else []
 
     def failed_soon(self) -> list[Future[None]]:
         """
@@ -107,9 +115,15 @@ class Reports:
         version = self._server.version()
         fields = ["owners", "tags", "dataProducts"]
         fields += ["domains" if version >= DOMAINS_SINCE else "domain"]
-        fields += ["usageSummary"] if path == "tables" else []
         fields += ["certification"] if version >= CERTIFIED_SINCE else []
-        return self._server.get(f"{path}/name/{segment(fqn)}", Asset, {"fields": ",".join(fields)})
+
+        def ask(wanted: list[str]) -> Asset | None:
+            place = f"{path}/name/{segment(fqn)}"
+            return self._server.get(place, Asset, {"fields": ",".join(wanted)})
+
+        # Use is seen with a right of its own.
+        used = _or_nothing(ask)([*fields, "usageSummary"]) if path == "tables" else None
+        return used or ask(fields)
 
     def _profile(self, fqn: str) -> Asset | None:
         """

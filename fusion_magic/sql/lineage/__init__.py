@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fusion_magic.sql.lineage.model import ColumnPair, Lineage
+from fusion_magic.sql.lineage.model import ColumnPair, JoinedColumns, Lineage
 from fusion_magic.sql.references import Reference, find_references
 from fusion_magic.sql.statement import parse_statement
 
-__all__ = ["ColumnPair", "Lineage", "extract_lineage"]
+__all__ = ["ColumnPair", "JoinedColumns", "Lineage", "extract_lineage"]
 
 _WRITES = frozenset(
     {
@@ -55,8 +55,8 @@ def extract_lineage(sql: str, *, schema: Mapping[str, Mapping[str, str]] | None 
     from fusion_magic.sql.lineage.statements import column_edges
 
     target = targets[0] if targets else ""
-    columns, incomplete = column_edges(statement, schema or {}, target)
-    return Lineage(sources, targets, columns, incomplete)
+    columns, incomplete, joins = column_edges(statement, schema or {}, target)
+    return Lineage(sources, targets, columns, incomplete, joins)
 
 
 def _written(reference: Reference) -> str:

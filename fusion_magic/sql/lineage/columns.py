@@ -27,6 +27,7 @@ class ColumnWalk:
         }
         self.target = target
         self.edges: set[ColumnPair] = set()
+        self.joins: set[tuple[Base, Base]] = set()
         self.incomplete: list[str] = []
         self.depth = 0
 
@@ -142,6 +143,31 @@ class ColumnWalk:
             )
         return frozenset()
 
+    def _equate(
+        self, condition: exp.Expr | None, scope: Scope, ctes: Mapping[str, Outputs]
+    ) -> None:
+        """
+        Note which columns of two tables a condition of ON or WHERE holds equal, each of its AND.
+        """
+        said, waiting = len(self.incomplete), [condition]
+        while waiting:
+            part = waiting.pop()
+            if isinstance(part, exp.And):
+                waiting += [part.this, part.expression]
+            elif isinstance(part, (exp.Paren, exp.Where)):
+                waiting.append(part.this)
+            elif isinstance(part, exp.EQ) and all(map(_is_column, (part.this, part.expression))):
+                sides = (self._bases(side, scope, ctes) for side in (part.this, part.expression))
+                self._note_join(*sides)
+        # A column of a condition that is not known costs no lineage.
+        del self.incomplete[said:]
+
+    def _note_join(self, left: frozenset[Base], right: frozenset[Base]) -> None:
+        if len(left) == len(right) == 1:
+            (one,), (other,) = left, right
+            if one[0] != other[0] and OPEN not in {one[1], other[1]}:
+                self.joins.add((min(one, other), max(one, other)))
+
     def _say_open(self, bases: frozenset[Base]) -> None:
         self.incomplete.extend(
             f"The columns of {table} are not known, so that its star has no column lineage."
@@ -162,3 +188,7 @@ class ColumnWalk:
         return [
             (names[i] if i < len(names) else name, bases) for i, (name, bases) in enumerate(outputs)
         ]
+
+
+def _is_column(node: exp.Expr) -> bool:
+    return isinstance(node, (exp.Column, exp.Dot))

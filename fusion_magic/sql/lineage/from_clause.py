@@ -64,6 +64,7 @@ class FromWalk(ColumnWalk):
                 names = [name for name, _ in fields if name.lower() in own and name != OPEN]
             if names:
                 self._unite_columns(scope, names, before)
+            self._equate(join.args.get("on"), scope, ctes)
 
     def _unite_columns(self, scope: Scope, names: list[str], before: int) -> None:
         """
@@ -74,7 +75,9 @@ class FromWalk(ColumnWalk):
         united = []
         for name in names:
             bases = scope.using.get(name.lower()) or self._one_of(left, name)
-            scope.using[name.lower()] = bases | self._one_of(right, name)
+            others = self._one_of(right, name)
+            self._note_join(bases, others)
+            scope.using[name.lower()] = bases | others
             united.append((name, scope.using[name.lower()]))
         gone = {name.lower() for name in names}
         scope.fields = [*united, *(f for f in scope.fields if f[0].lower() not in gone)]

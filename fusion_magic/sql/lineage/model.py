@@ -19,6 +19,17 @@ class ColumnPair(NamedTuple):
     target_column: str
 
 
+class JoinedColumns(NamedTuple):
+    """
+    Columns of two base tables that a join holds equal, the smaller names first.
+    """
+
+    table: str
+    column: str
+    other_table: str
+    other_column: str
+
+
 @dataclass(frozen=True, slots=True)
 class Lineage:
     """
@@ -28,6 +39,7 @@ class Lineage:
         sources: Tables whose rows are read, sorted.
         targets: Tables that the statement writes or makes, sorted; empty for a query.
         columns: The column edges, sorted; the target table is ``""`` where there is none.
+        joins: The columns that ON, USING or WHERE hold equal, sorted.
         incomplete: What could not be had, one sentence each.
     """
 
@@ -35,3 +47,4 @@ class Lineage:
     targets: tuple[str, ...] = ()
     columns: tuple[ColumnPair, ...] = ()
     incomplete: tuple[str, ...] = ()
+    joins: tuple[JoinedColumns, ...] = ()

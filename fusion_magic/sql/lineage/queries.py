@@ -89,6 +89,7 @@ class QueryWalk(FromWalk):
         self._add_joins(scope, node.args.get("joins"), ctes)
         for lateral in node.args.get("laterals") or ():
             self._add_source(scope, lateral, ctes)
+        self._equate(node.args.get("where"), scope, ctes)
         if node.args.get("match") is not None:
             scope = self._match(node.args["match"], scope, ctes)
         windows = {w.name.lower(): w for w in node.args.get("windows") or ()}

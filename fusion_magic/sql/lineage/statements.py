@@ -11,7 +11,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from fusion_magic.sql.edits import Edit, apply_edits, mark_edits, without_overlaps
-from fusion_magic.sql.lineage.model import ColumnPair
+from fusion_magic.sql.lineage.model import ColumnPair, JoinedColumns
 from fusion_magic.sql.lineage.nodes import identifier
 from fusion_magic.sql.lineage.queries import QueryWalk
 from fusion_magic.sql.lineage.scopes import OPEN, Base, Outputs, Scope
@@ -24,9 +24,9 @@ _UNREADABLE = "This statement has no column lineage: its columns cannot be read.
 
 def column_edges(
     statement: Statement, schema: Mapping[str, Mapping[str, str]], target: str
-) -> tuple[tuple[ColumnPair, ...], tuple[str, ...]]:
+) -> tuple[tuple[ColumnPair, ...], tuple[str, ...], tuple[JoinedColumns, ...]]:
     """
-    The column edges of *statement* into *target*, sorted, and what could not be had, one sentence each.
+    The column edges of *statement* into *target*, sorted, what could not be had, one sentence each, and the columns that it joins.
     """
     readable = readable_edits(statement)
     placeholders = [Edit(p.span, "NULL") for p in find_placeholders(statement)]
@@ -36,12 +36,13 @@ def column_edges(
         with without_warnings():
             tree = sqlglot.parse_one(text, read="trino")
         if isinstance(tree, exp.Command):
-            return (), (_UNREADABLE,)
+            return (), (_UNREADABLE,), ()
         walk = StatementWalk(schema, target)
         walk.statement(tree)
     except (SqlglotError, RecursionError):
-        return (), (_UNREADABLE,)
-    return tuple(sorted(walk.edges)), tuple(dict.fromkeys(walk.incomplete))
+        return (), (_UNREADABLE,), ()
+    joins = tuple(JoinedColumns(*one, *other) for one, other in sorted(walk.joins))
+    return tuple(sorted(walk.edges)), tuple(dict.fromkeys(walk.incomplete)), joins
 
 
 class StatementWalk(QueryWalk):
@@ -93,6 +94,7 @@ class StatementWalk(QueryWalk):
         scope = Scope()
         for part in (node.this, node.args.get("using")):
             self._add_source(scope, part, {})
+        self._equate(node.args.get("on"), scope, {})
         whens = node.args.get("whens")
         for when in whens.expressions if whens is not None else node.expressions:
             then = when.args.get("then")

@@ -9,17 +9,26 @@ The lineage graph in the SQL store, read from three tables.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from fusion_magic.store.model import ColumnEdge, GraphColumn, GraphEdge
+from fusion_magic.store.model import ColumnEdge, GraphColumn, GraphEdge, JobStatus
 from fusion_magic.store.sql.base import SqlPart
-from fusion_magic.store.sql.tables import column_lineage, graph_edge, lineage_edge, model_queue
+from fusion_magic.store.sql.tables import (
+    column_lineage,
+    graph_edge,
+    job,
+    job_detail,
+    lineage_edge,
+    model_queue,
+)
 
 NAMES_A_QUERY = 500
+MOST_STATEMENTS = 1_000
 
 
 class SqlLineageEdges(SqlPart):
@@ -72,6 +81,25 @@ class SqlLineageEdges(SqlPart):
                 query = sa.select(source, target).where(target.in_(names), table.c.job_id != job_id)
                 others |= {(row[0], row[1]) for row in self._database.read(query)}
         return [pair for pair in dict.fromkeys(own) if pair in others]
+
+    def statements(
+        self, sources: Sequence[str], *, since: datetime, until: datetime
+    ) -> Sequence[tuple[str, int]]:
+        """See ``LineageEdges.statements``."""
+        began = sa.func.coalesce(job_detail.c.started, job.c.created)
+        text = sa.func.coalesce(job.c.converted_query, job.c.user_query)
+        reads = (
+            sa.exists().where(lineage_edge.c.job_id == job.c.id, lineage_edge.c.source_fqn == fqn)
+            for fqn in sources
+        )
+        query = (
+            sa.select(text, sa.func.count())
+            .join(job_detail, job_detail.c.job_id == job.c.id)
+            .where(job.c.status == JobStatus.FINISHED.value, began >= since, began < until, *reads)
+            .group_by(text)
+            .limit(MOST_STATEMENTS)
+        )
+        return [(row[0], row[1]) for row in self._database.read(query)]
 
     def forget(self, job_id: UUID) -> None:
         """See ``LineageEdges.forget``."""

@@ -45,12 +45,16 @@ def href(entity: Entity, url: str) -> str:
     return f"{url}/v1/{entity.kind.path}/{entity.id}"
 
 
+# What the right to see an entity alone does not show.
+_RIGHTS = {"usageSummary": "ViewUsage", "testSuite": "ViewTests"}
+
+
 def fields_of(request: Request, kind: Kind) -> frozenset[str]:
     """
     The fields that are asked for.
 
     Raises:
-        Refusal: This version's entity has no such field (400).
+        Refusal: This version's entity has no such field (400), or who asks may not see it (403).
     """
     legal = kind.fields(request.version)
     asked = [name.strip() for name in request.one("fields").split(",") if name.strip()]
@@ -59,6 +63,9 @@ def fields_of(request: Request, kind: Kind) -> frozenset[str]:
     for name in asked:
         if name not in legal:
             raise bad_request(f"Invalid field name {name}")
+    for name in asked:
+        if name in _RIGHTS:
+            request.principal.demand(_RIGHTS[name])
     return frozenset(asked)
 
 

@@ -5,13 +5,15 @@ Usage and joins: how often an entity was read a day, and which columns were join
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import NamedTuple
 
 from . import events
 from .answers import Answer, Json, bad_request
 from .columns import column_fqns
+from .names import child_fqn
 from .present import present, reference
 from .routing import ROUTER, Request
 from .state import Entity
@@ -109,39 +111,64 @@ def put_joins(request: Request, table_id: str) -> Answer:
     request.principal.demand("EditAll")
     table = request.state.get("table", table_id)
     body: Json = request.json()
-    columns = {one.rpartition(".")[2] for one in column_fqns(table.data["columns"], table.fqn)}
-    for one in body.get("columnJoins", ()):
-        if one["columnName"] not in columns:
-            raise bad_request(f"Invalid column name {one['columnName']}")
-    table.fact("joinsByDay", dict)[str(body["startDate"])] = body
-    table.set_fact("joins", partial(_joins, table))
+    day = str(body["startDate"])
+    if not _first_day() <= dt.date.fromisoformat(day) <= dt.datetime.now(dt.UTC).date():
+        raise bad_request("Date range can only include past 30 days starting today")
+    for one, other, _ in (pairs := list(_pairs(request, table, body))):
+        for asked in (one, other):
+            asked.table.set_fact("joins", partial(_joins, asked.table))
+    for one, other, count in pairs:
+        one.table.fact("joinsByDay", dict).setdefault(day, {})[one.name, other.fqn] = count
+        other.table.fact("joinsByDay", dict).setdefault(day, {})[other.name, one.fqn] = count
     return Answer(200, present(request, table, ("joins",)))
 
 
+class _Column(NamedTuple):
+    table: Entity
+    name: str
+
+    @property
+    def fqn(self) -> str:
+        return child_fqn(self.table.fqn, self.name)
+
+
+def _pairs(request: Request, table: Entity, body: Json) -> Iterator[tuple[_Column, _Column, int]]:
+    own = {fqn.rpartition(".")[2] for fqn in column_fqns(table.data["columns"], table.fqn)}
+    for one in body.get("columnJoins", ()):
+        if one["columnName"] not in own:
+            raise bad_request(f"Invalid column name {one['columnName']}")
+        for joined in one["joinedWith"]:
+            other = _column(request, joined["fullyQualifiedName"])
+            yield _Column(table, one["columnName"]), other, joined["joinCount"]
+
+
+def _column(request: Request, fqn: str) -> _Column:
+    above, _, name = fqn.rpartition(".")
+    table = request.state.named("table", above)
+    if fqn not in column_fqns(table.data["columns"], table.fqn):
+        raise bad_request(f"Invalid fully qualified column name {fqn}")
+    return _Column(table, name)
+
+
+def _first_day() -> dt.date:
+    return dt.datetime.now(dt.UTC).date() - dt.timedelta(days=KEPT_DAYS)
+
+
 def _joins(table: Entity) -> Json:
-    days: dict[str, Json] = table.fact("joinsByDay", dict)
-    first = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=KEPT_DAYS)
-    kept = [body for day, body in days.items() if dt.date.fromisoformat(day) >= first]
-    totals: dict[str, dict[str, int]] = {}
-    for body in kept:
-        for one in body.get("columnJoins", ()):
-            _add(totals.setdefault(one["columnName"], {}), one["joinedWith"])
+    days: dict[str, dict[tuple[str, str], int]] = table.fact("joinsByDay", dict)
+    totals: dict[str, Counter[str]] = {}
+    for day, counts in days.items():
+        for (name, other), count in counts.items():
+            if dt.date.fromisoformat(day) >= _first_day():
+                totals.setdefault(name, Counter())[other] += count
     shown = [{"columnName": name, "joinedWith": _listed(counts)} for name, counts in totals.items()]
     return {
-        "startDate": first.isoformat(),
+        "startDate": _first_day().isoformat(),
         "dayCount": KEPT_DAYS,
         "columnJoins": shown,
         "directTableJoins": [],
     }
 
 
-def _add(counts: dict[str, int], joined: list[Any]) -> None:
-    for one in joined:
-        counts[one["fullyQualifiedName"]] = (
-            counts.get(one["fullyQualifiedName"], 0) + one["joinCount"]
-        )
-
-
-def _listed(counts: dict[str, int]) -> list[Json]:
-    ordered = sorted(counts.items(), key=lambda one: -one[1])
-    return [{"fullyQualifiedName": name, "joinCount": count} for name, count in ordered]
+def _listed(counts: Counter[str]) -> list[Json]:
+    return [{"fullyQualifiedName": name, "joinCount": n} for name, n in counts.most_common()]

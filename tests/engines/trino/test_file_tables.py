@@ -391,3 +391,16 @@ def test_a_schema_is_a_catalog_and_a_schema(
         fusion.catalogs()
 
     assert "files.trino_schema is 'files'" in caught.value.message
+
+
+def test_a_view_of_files_is_refused(
+    server: OpenMetadataServer, fusion: Fusion, write: Write, root: str
+) -> None:
+    """
+    What it would read is gone when the statement has ended.
+    """
+    write("csv/a.csv", "id,name,at\n1,a,2026-01-02 03:00:00.000250\n")
+    add(server, f"{root}/csv/", "csv")
+
+    with pytest.raises(UnsupportedSql, match=r"A view cannot read s3_prod\.raw\.clicks"):
+        fusion.run(READS, view="memory.default.clicks")

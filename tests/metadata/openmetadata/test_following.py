@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fusion_magic.errors import StoreUnavailable
-from fusion_magic.metadata.changes import MetadataChange, NewChanges
+from fusion_magic.metadata.changes import MetadataChange, NewChanges, anything_changed
 from fusion_magic.metadata.openmetadata.metadata import OpenMetadataMetadata
 from fusion_magic.store.sql.store import SqlStore, open_store
 from fusion_magic.testing.openmetadata import OpenMetadataServer
@@ -194,6 +194,17 @@ def test_lists_and_catalogs_follow(
     assert [entity.fqn for entity in back.values()] == ["pg.shop.public.new"]
 
 
+def test_a_new_table_is_found_by_its_trino_name_at_once(
+    server: OpenMetadataServer, names: OpenMetadataMetadata, tell: Callable[[], None]
+) -> None:
+    assert names.find_by_trino_name([("pg", "public", "new")]) == {}
+    server.add_table("pg.shop.public.new", {"id": "BIGINT"})
+    tell()
+    names.find_by_fqn(TABLES)
+
+    assert len(names.find_by_trino_name([("pg", "public", "new")])) == 1
+
+
 def test_a_server_that_is_away_leaves_what_is_stale_with_the_time_it_is_of(
     server: OpenMetadataServer, names: OpenMetadataMetadata, tell: Callable[[], None]
 ) -> None:
@@ -217,6 +228,15 @@ def test_too_many_changes_make_everything_stale(
     server.clear_requests()
     names.find_by_fqn(TABLES)
     assert asked(server) == []
+
+
+def test_what_stands_for_any_change_makes_everything_stale(
+    server: OpenMetadataServer, names: OpenMetadataMetadata, store: SqlStore
+) -> None:
+    server.add_table(TABLES[0], {"id": "BIGINT", "more": "INT"})
+    store.changes.record([anything_changed("x")])
+
+    assert columns(names, TABLES[0]) == ["id", "more"]
 
 
 def test_a_store_that_is_away_costs_nothing_but_the_news(names: OpenMetadataMetadata) -> None:

@@ -7,13 +7,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from fusion_magic.errors import MetadataRefuses, MetadataUnavailable
+from fusion_magic.metadata import Join
 from fusion_magic.metadata.openmetadata import search
 from fusion_magic.metadata.openmetadata.metadata import OpenMetadataMetadata
+from fusion_magic.openmetadata.address import parse_address
+from fusion_magic.openmetadata.client import OpenMetadataClient
 from fusion_magic.testing.openmetadata import OpenMetadataServer
 from tests.servers.openmetadata import asked, open_names
 
@@ -311,6 +315,47 @@ def test_details_are_asked_for_side_by_side_and_what_is_not_allowed_is_left_out(
     server.fail(403, path="/dataQuality")
     assert "Tests" not in dict(names.details(entity).facts)
     assert names.details(entity).page.endswith("/table/pg.shop.public.t0")
+
+
+def test_use_that_may_not_be_seen_is_left_out(
+    server: OpenMetadataServer, names: OpenMetadataMetadata
+) -> None:
+    server.deny("ViewUsage")
+    entity = names.find_by_fqn(TABLES[:1])[TABLES[0]]
+
+    assert names.details(entity).page.endswith("/table/pg.shop.public.t0")
+
+
+def test_joins_are_told_from_both_sides_most_first(
+    server: OpenMetadataServer, names: OpenMetadataMetadata
+) -> None:
+    join(server, TABLES[0], TABLES[1], 2)
+    join(server, TABLES[2], TABLES[0], 5)
+    entities = names.find_by_fqn(TABLES[:4])
+
+    assert names.joins(entities[TABLES[0]]) == [
+        Join("id", TABLES[2], "id", 5),
+        Join("id", TABLES[1], "id", 2),
+    ]
+    assert names.joins(entities[TABLES[1]]) == [Join("id", TABLES[0], "id", 2)]
+    assert names.joins(entities[TABLES[3]]) == []
+
+
+def join(server: OpenMetadataServer, one: str, other: str, number: int) -> None:
+    """
+    Report joins of today, as an ingestion of usage does.
+    """
+    joined = [{"fullyQualifiedName": f"{other}.id", "joinCount": number}]
+    body = {
+        "startDate": date.today().isoformat(),
+        "dayCount": 1,
+        "columnJoins": [{"columnName": "id", "joinedWith": joined}],
+    }
+    client = OpenMetadataClient(
+        parse_address(server.url, setting="", token=None), token=server.token
+    )
+    with closing(client):
+        assert client.send("PUT", f"tables/{server.get('table', one)['id']}/joins", body)
 
 
 def test_every_name_below_a_service_is_listed(
