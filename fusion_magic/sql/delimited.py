@@ -64,34 +64,32 @@ def select_of_lines(
         complaint: What a query fails with where a line has other fields.
     """
     names = [name for name, _ in columns]
-    valid = format_literal(
-        f"^(?:{_field(separator)})(?:{re.escape(separator)}(?:{_field(separator)}))*$"
-    )
     selected = ", ".join(
         f"{_value(number, kind)} AS {quote(name)}"
         for number, (name, kind) in enumerate(columns, start=1)
     )
+    complains = f"CAST(fail({format_literal(complaint)}) AS boolean)"
+    # Behind UNNEST each line is taken apart once, however often its fields are asked for; and for count(*), too.
     return (
-        f"SELECT {selected} FROM ("
-        f"SELECT IF(regexp_like({_clean()}, {valid}) AND cardinality({_fields(separator)}) = {len(columns)}, "
-        f"{_fields(separator)}, CAST(fail({format_literal(complaint)}) AS array(varchar))) AS fields "
-        f"FROM {table} WHERE {LINE} <> '' AND {where}) "
-        f"WHERE fields <> {_array(names)}"
+        f"SELECT {selected} FROM {table} CROSS JOIN UNNEST(ARRAY[{_fields(separator)}]) AS taken (fields) "
+        f"WHERE {LINE} <> '' AND {where} "
+        f"AND IF(cardinality(fields) = {len(columns)}, fields <> {_array(names)}, {complains})"
     )
-
-
-def _field(separator: str) -> str:
-    return f'"[^"]*(?:""[^"]*)*"|[^"{re.escape(separator)}]*'
 
 
 def _fields(separator: str) -> str:
     """
-    The fields of a line, unquoted.
+    The fields of a line, unquoted; NULL where it is none.
     """
-    pattern = format_literal(f"{re.escape(separator)}({_field(separator)})")
-    found = f"regexp_extract_all({format_literal(separator)} || {_clean()}, {pattern}, 1)"
-    inner = "replace(substr(f, 2, length(f) - 2), '\"\"', '\"')"
-    return f"transform({found}, f -> IF(starts_with(f, '\"'), {inner}, f))"
+    text, mark = _clean(), re.escape(separator)
+    whole = f"{format_literal(separator)} || {text}"
+    pattern = format_literal(f'{mark}(?:"[^"]*(?:""[^"]*)*"|[^"{mark}]*)')
+    parts = f"regexp_extract_all({whole}, {pattern})"
+    inner = "replace(substr(f, 3, length(f) - 3), '\"\"', '\"')"
+    fields = f"transform({parts}, f -> IF(substr(f, 2, 1) = '\"', {inner}, substr(f, 2)))"
+    # What no field takes is left out of the parts: text behind a quote's end, or a quote without one.
+    quoted = f"IF(array_join({parts}, '') = {whole}, {fields})"
+    return f"IF(strpos({LINE}, '\"') = 0, split({text}, {format_literal(separator)}), {quoted})"
 
 
 def _clean() -> str:
