@@ -359,4 +359,4 @@ def _told_apart() -> Iterator[None]:
 
 
 def _text(error: MetadataError) -> str:
-    return f"{error.message.rstrip('.')}. {error.hint}" if error.hint else error.message
+    return f"{error.message.rstrip('.!')}. {error.hint}" if error.hint else error.message
