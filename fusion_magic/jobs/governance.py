@@ -41,6 +41,8 @@ class GovernanceRules:
 
 
 DEFAULT_RULES = GovernanceRules()
+# Tables and their columns; None where that is not known.
+Used = frozenset[tuple[str, str]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def find_notices(
     """
     read = _read(translation)
     wanted = (*STATES, *rules.warn, *rules.refuse)
-    found = _findings(read, lineage, wanted)
+    found = _findings(read, _columns_used(translation, lineage), wanted)
     return (*_away(read.values()), *dict.fromkeys(finding.text for finding in found))
 
 
@@ -76,7 +78,8 @@ def refuse(translation: Translation, options: RunOptions, rules: GovernanceRules
     if not rules.refuse or options.acknowledge is not None:
         return
     lineage = build_lineage_rows(translation, origin=options.origin, result_name=options.name or "")
-    found = _findings(_read(translation), lineage, rules.refuse)
+    used = _columns_used(translation, lineage)
+    found = _findings(_read(translation), used, rules.refuse)
     texts = tuple(dict.fromkeys(finding.text for finding in found))
     if texts:
         raise RefusedByGovernance(texts)
@@ -90,9 +93,7 @@ def _read(translation: Translation) -> dict[str, Entity]:
     }
 
 
-def _findings(
-    read: Mapping[str, Entity], lineage: LineageRows, wanted: Collection[str]
-) -> list[Finding]:
+def _findings(read: Mapping[str, Entity], used: Used, wanted: Collection[str]) -> list[Finding]:
     """
     What concerns *wanted*, by topic and then by table.
     """
@@ -100,7 +101,7 @@ def _findings(
     for topic in STATES:
         if topic in wanted:
             found += [f for e in read.values() for f in _states(e) if f.topic == topic]
-    return found + [f for e in read.values() for f in _tagged(e, lineage, wanted)]
+    return found + [f for e in read.values() for f in _tagged(e, used, wanted)]
 
 
 def _states(entity: Entity) -> Iterator[Finding]:
@@ -114,14 +115,17 @@ def _states(entity: Entity) -> Iterator[Finding]:
         yield Finding(topic, f"{entity.fqn}: {alert}")
 
 
-def _tagged(entity: Entity, lineage: LineageRows, wanted: Collection[str]) -> Iterator[Finding]:
+def _tagged(entity: Entity, used: Used, wanted: Collection[str]) -> Iterator[Finding]:
     tags = _watched(entity.tags, wanted)
     if tags:
         yield Finding(tags[0], f"{entity.fqn} is tagged {_words(tags)}.")
         return
-    used = _used_columns(entity, lineage)
     tagged = [(c.name, _watched(c.tags, wanted)) for c in entity.columns]
-    shown = [(name, tags) for name, tags in tagged if tags and (used is None or name in used)]
+    shown = [
+        (name, tags)
+        for name, tags in tagged
+        if tags and (used is None or (entity.fqn, name) in used)
+    ]
     if shown:
         names = ", ".join(f"{name} ({', '.join(tags)})" for name, tags in shown)
         is_personal = all(_is_personal(tag) for _, tags in shown for tag in tags)
@@ -129,13 +133,15 @@ def _tagged(entity: Entity, lineage: LineageRows, wanted: Collection[str]) -> It
         yield Finding(shown[0][1][0], f"{entity.fqn} gives {what}: {names}.")
 
 
-def _used_columns(entity: Entity, lineage: LineageRows) -> frozenset[str] | None:
+def _columns_used(translation: Translation, lineage: LineageRows) -> Used:
     """
-    The columns that the result is computed from; None where that is not known.
+    The columns that the result is computed from.
+
+    A query may be computed from none, as a count is; of a statement that is prepared or explained, nothing is known.
     """
-    if not lineage.column_edges or lineage.missing:
+    if lineage.missing or not (lineage.column_edges or translation.kind == "SELECT"):
         return None
-    return frozenset(e.source_column for e in lineage.column_edges if e.source_fqn == entity.fqn)
+    return frozenset((e.source_fqn, e.source_column) for e in lineage.column_edges)
 
 
 def _watched(tags: Sequence[str], wanted: Collection[str]) -> list[str]:

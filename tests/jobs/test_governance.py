@@ -53,6 +53,7 @@ def test_personal_data_is_told_where_the_result_has_it(opened: Open) -> None:
     )
     # A filter alone gives nothing away, and what is no personal data by its tag is none.
     assert told(fusion, "SELECT id, city FROM a.b.c.staff WHERE ssn = 'x'") == ()
+    assert told(fusion, "SELECT count(*) AS n FROM a.b.c.staff WHERE ssn LIKE 'x%'") == ()
 
 
 def test_other_tags_are_told_where_a_setting_names_them(opened: Open) -> None:
@@ -71,6 +72,8 @@ def test_other_tags_are_told_where_a_setting_names_them(opened: Open) -> None:
 @pytest.mark.parametrize(
     ("refused", "sql", "part"),
     [
+        ("PII", "SELECT ROW(ssn).* FROM a.b.c.staff", "ssn (PII.Sensitive)"),
+        ("PII", "PREPARE p FROM SELECT ssn FROM a.b.c.staff", "ssn (PII.Sensitive)"),
         ("PII", "SELECT ssn FROM a.b.c.staff", "ssn (PII.Sensitive)"),
         ("PII.Sensitive", "CREATE TABLE a.b.c.new AS SELECT ssn FROM a.b.c.staff", "ssn"),
         ("deprecated", "SELECT 1 FROM a.b.c.old", "is deprecated"),

@@ -111,6 +111,11 @@ class QueryWalk(FromWalk):
         qualifier = star_qualifier(item)
         if qualifier is not None:
             source = self._find(scope, qualifier)
+            if source is None:
+                row = item.sql(dialect="trino")
+                self.incomplete.append(
+                    f"The fields of {row} are not known: it has no column lineage."
+                )
             return source.fields if source is not None else []
         bases = self._bases(item, scope, ctes)
         for window in item.find_all(exp.Window):
