@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fusion_magic.engines import Engine, Plan
 from fusion_magic.errors import FusionError, RefusedByGovernance
 from fusion_magic.jobs.translate import Translation
+from fusion_magic.sql.statement import VIEW_MAKERS
 from fusion_magic.units import show_size
 
 
@@ -47,8 +48,8 @@ def check_limits(engine: Engine, translation: Translation, limits: Limits) -> tu
 
 
 def _reads(translation: Translation) -> bool:
-    is_view = translation.kind in {"CREATE VIEW", "CREATE MATERIALIZED VIEW"}
-    return not is_view and any(r.role == "source" for r in translation.references)
+    makes_view = translation.kind in VIEW_MAKERS
+    return not makes_view and any(r.role == "source" for r in translation.references)
 
 
 def _estimated(engine: Engine, translation: Translation) -> Plan:

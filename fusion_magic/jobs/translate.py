@@ -22,7 +22,7 @@ from fusion_magic.sql.edits import Edit, apply_edits, format_trino_name, shift_s
 from fusion_magic.sql.fqn import format_fqn, parse_fqn
 from fusion_magic.sql.messages import with_written_names
 from fusion_magic.sql.references import Reference, find_written_query
-from fusion_magic.sql.statement import Statement, parse_statement
+from fusion_magic.sql.statement import VIEW_MAKERS, Statement, parse_statement
 from fusion_magic.sql.write_into import (
     Writing,
     is_taken,
@@ -301,7 +301,7 @@ def _refuse_temporary_in_views(
     """
     A view would read one version of a stored result for ever, and on Trino a table that is gone.
     """
-    if kind not in {"CREATE VIEW", "CREATE MATERIALIZED VIEW"}:
+    if kind not in VIEW_MAKERS:
         return
     for reference, name in zip(references, resolved, strict=True):
         if name.is_temporary:

@@ -5,16 +5,15 @@ The views that jobs of a store have made, as far as no later job has dropped or 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fusion_magic.jobs.options import WriteTarget
 from fusion_magic.sql.edits import format_trino_name
 from fusion_magic.sql.references import find_references
-from fusion_magic.sql.statement import parse_statement
+from fusion_magic.sql.statement import VIEW_MAKERS, parse_statement
 from fusion_magic.store import Job, JobFilter, JobStatus, ModelRow, Store
 
 MOST_JOBS = 1_000  # the newest, among which views are looked for
-_MAKING = {"CREATE VIEW": "VIEW", "CREATE MATERIALIZED VIEW": "MATERIALIZED VIEW"}
 _ENDING = frozenset(
     {"DROP VIEW", "DROP MATERIALIZED VIEW", "ALTER VIEW", "ALTER MATERIALIZED VIEW"}
 )
@@ -63,10 +62,10 @@ def replacing_own(target: WriteTarget | None, store: Store, engine: str) -> Writ
     """
     *target*, which replaces a view where a job has made it: it is the same cell, run again.
     """
-    is_new = target is not None and target.made != "TABLE" and target.if_exists == "fail"
-    if target is None or not is_new or find_view(store, target.table, engine) is None:
+    if target is None or target.made == "TABLE" or target.if_exists != "fail":
         return target
-    return WriteTarget(target.table, "replace", target.made)
+    is_own = find_view(store, target.table, engine) is not None
+    return replace(target, if_exists="replace") if is_own else target
 
 
 def _standing(store: Store, where: JobFilter, engine: str) -> Iterator[MadeView]:
@@ -78,12 +77,14 @@ def _standing(store: Store, where: JobFilter, engine: str) -> Iterator[MadeView]
         if job.engine != engine or not job.converted_query:
             continue
         statement = parse_statement(job.converted_query)
-        if statement.kind not in _MAKING and statement.kind not in _ENDING:
+        if statement.kind not in VIEW_MAKERS | _ENDING:
             continue
         name = format_trino_name(find_references(statement)[0].parts).lower()
+        if name in decided:
+            continue
         models = [m for m in store.models.of_job(job.id) if m.trino_model_name.lower() == name]
-        if name in decided or not models:
+        if not models:
             continue
         decided.add(name)
-        if statement.kind in _MAKING:
-            yield MadeView(models[0], _MAKING[statement.kind], job)
+        if statement.kind in VIEW_MAKERS:
+            yield MadeView(models[0], statement.kind.removeprefix("CREATE "), job)

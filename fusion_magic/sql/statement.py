@@ -50,6 +50,8 @@ _KINDS: tuple[tuple[str, ...], ...] = (
     ("COMMIT",),
     ("ROLLBACK",),
 )
+# Kinds of a statement that makes a view.
+VIEW_MAKERS = frozenset({"CREATE VIEW", "CREATE MATERIALIZED VIEW"})
 _NAMES = {
     ("INSERT", "INTO"): "INSERT",
     ("DELETE", "FROM"): "DELETE",

@@ -15,7 +15,7 @@ from fusion_magic.sql.references.columns import make_references
 from fusion_magic.sql.references.model import Reference, Role
 from fusion_magic.sql.references.queries import QueryScan
 from fusion_magic.sql.references.tokens import TokenScan
-from fusion_magic.sql.statement import Statement
+from fusion_magic.sql.statement import VIEW_MAKERS, Statement
 
 __all__ = [
     "Reference",
@@ -28,9 +28,7 @@ __all__ = [
 ]
 
 TRINO_PARTS = 3
-_HOLDING_QUERIES = frozenset(
-    {"CREATE TABLE AS", "INSERT", "CREATE VIEW", "CREATE MATERIALIZED VIEW"}
-)
+_HOLDING_QUERIES = VIEW_MAKERS | {"CREATE TABLE AS", "INSERT"}
 
 
 def find_references(statement: Statement) -> tuple[Reference, ...]:
